@@ -1,0 +1,23 @@
+// CPU launchers of coalitions.
+#include "ops/coalitions.h"
+
+#include "launch/cpu.h"
+
+namespace fsa {
+
+void prefix_coalitions(const PrefixCoalitions& body, Range rows, CancelFlag cancel) {
+  const int64_t words = words_for(body.permutations.n_columns);
+  run_rows([&](int64_t row) { body(row, 0, words); }, rows, cancel);
+}
+
+void subsets(const Subsets& body, Range rows, CancelFlag cancel) { run_rows(body, rows, cancel); }
+
+void draw_sizes(const DrawsWithReplacement& body, Range rows, CancelFlag cancel) {
+  run_rows([&](int64_t row) { body.draw_size(row); }, rows, cancel);
+}
+
+void draw_players(const DrawsWithReplacement& body, Range rows, CancelFlag cancel) {
+  run_rows([&](int64_t row) { body.draw_players(row); }, rows, cancel);
+}
+
+}  // namespace fsa

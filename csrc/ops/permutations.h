@@ -1,0 +1,34 @@
+// permutations: row r is a uniform permutation of the players (Fisher and Yates), a function of (seed, role, id, sample).
+#pragma once
+
+#include "core/philox.h"
+#include "core/view.h"
+
+namespace fsa {
+
+struct Permutations {
+  Rows<int32_t> out;  // [rows, n_players]
+  uint64_t seed;
+  uint8_t role;
+  uint64_t id;
+  uint32_t first_sample;
+
+  FSA_HD void operator()(int64_t row) const {
+    Stream stream(seed, {Op::kPermutation, role, id, first_sample + static_cast<uint32_t>(row)});
+    int32_t* order = out[row];
+    for (int64_t i = 0; i < out.n_columns; ++i) order[i] = static_cast<int32_t>(i);
+    for (int64_t i = out.n_columns - 1; i > 0; --i) {
+      const uint32_t j = stream.below(static_cast<uint32_t>(i) + 1);
+      const int32_t moved = order[i];
+      order[i] = order[j];
+      order[j] = moved;
+    }
+  }
+};
+
+void permutations(const Permutations& body, Range rows, CancelFlag cancel);  // CPU
+
+// Whether every row holds each of 0 .. n - 1 once.
+bool are_permutations(Rows<const int32_t> orders);
+
+}  // namespace fsa

@@ -1,0 +1,17 @@
+"""Strict operations: arrays in, arrays out, exact dtypes and layouts."""
+
+from fastsa.ops.moments import Moments
+from fastsa.ops.coalitions import draws_with_replacement, pack, prefix_coalitions, subsets, unpack
+from fastsa.ops.permutations import permutations
+from fastsa.ops.walks import Walks
+
+__all__ = [
+    "Moments",
+    "Walks",
+    "draws_with_replacement",
+    "pack",
+    "permutations",
+    "prefix_coalitions",
+    "subsets",
+    "unpack",
+]

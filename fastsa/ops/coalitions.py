@@ -1,0 +1,187 @@
+"""Coalitions: prefixes of permutations, subsets by law, draws with replacement; dense rows of bits where games are small.
+
+A row of bits is uint64 [words], words = ceil(n_players / 64); player p is bit p % 64 of word p // 64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks, _core, _threads
+
+_WORDS_PER_CHUNK = 1 << 18
+
+
+def _n_words(n_players: int) -> int:
+    return (n_players + 63) // 64
+
+
+def prefix_coalitions(
+    orders: NDArray[np.int32], *, out: NDArray[np.uint64] | None = None, n_threads: int | None = None
+) -> NDArray[np.uint64]:
+    """The coalitions that a permutation passes through: bits uint64 [rows, n_players + 1, words].
+
+    `orders` is int32 [rows, n_players], every row a permutation of 0 .. n_players - 1. Entry [r, t] holds the first t
+    players of row r. `out` is written in place of a new array.
+
+    Raises TypeError or ValueError when `orders` is of another dtype or layout or a row is not a permutation.
+
+    >>> import fastsa, numpy as np
+    >>> bits = fastsa.ops.prefix_coalitions(np.array([[2, 0, 1]], dtype=np.int32))
+    >>> fastsa.ops.unpack(bits[0], 3).astype(int).tolist()
+    [[0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1]]
+    """
+    _checks.exact("orders", orders, np.int32, 2)
+    rows, n = orders.shape
+    _checks.count("n_players", n)
+    if rows and not _core.are_permutations(orders):
+        raise ValueError("a row of orders is not a permutation of its players; draw them with ops.permutations.")
+    out = _checks.output(out, (rows, n + 1, _n_words(n)), np.uint64)
+
+    def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.prefix_coalitions(out, orders, begin, end, flag)
+
+    _threads.run(kernel, rows, chunk=max(1, _WORDS_PER_CHUNK // ((n + 1) * _n_words(n))), n_threads=n_threads)
+    return out
+
+
+def subsets(
+    n_players: int,
+    rows: int,
+    *,
+    sizes: NDArray[np.float64] | None = None,
+    q: float | None = None,
+    seed: int,
+    first_row: int = 0,
+    role: str = "train",
+    out: NDArray[np.uint64] | None = None,
+    n_threads: int | None = None,
+) -> NDArray[np.uint64]:
+    """Random subsets of `n_players` players: bits uint64 [rows, words].
+
+    Either `sizes`, float64 [n_players + 1], gives the probability of each size and a subset is uniform within its size;
+    or every player joins independently with probability `q`, taken to the nearest multiple of 2**-32. Row r depends on
+    (seed, role, first_row + r) only.
+
+    Raises ValueError unless exactly one law is given, when `sizes` are negative or do not sum to 1 within 1e-9, or when
+    `q` is outside [0, 1].
+
+    >>> import fastsa, numpy as np
+    >>> bits = fastsa.ops.subsets(4, 100, sizes=np.array([0, 0, 1.0, 0, 0]), seed=1)
+    >>> set(fastsa.ops.unpack(bits, 4).sum(axis=1).tolist())
+    {2}
+    """
+    n_players = _checks.count("n_players", n_players, most=_checks.MOST_PLAYERS)
+    rows = _checks.count("rows", rows, least=0)
+    lane = _checks.role(role)
+    seed = _checks.seed(seed)
+    first, _ = _checks.sample_range(first_row, max(rows, 1), what="rows")
+    if (sizes is None) == (q is None):
+        raise ValueError("give one law: either sizes, the probability of each size, or q, the chance of each player.")
+    cumulative, coin = (_cumulative(sizes, n_players), 0) if q is None else (None, _coin(q))
+    out = _checks.output(out, (rows, _n_words(n_players)), np.uint64)
+
+    def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.subsets(out, n_players, cumulative, coin, seed, lane, 0, first, begin, end, flag)
+
+    _threads.run(kernel, rows, chunk=max(1, _WORDS_PER_CHUNK // n_players), n_threads=n_threads)
+    return out
+
+
+def _cumulative(sizes: NDArray[np.float64] | None, n_players: int) -> NDArray[np.float64]:
+    law = _checks.exact("sizes", sizes, np.float64, 1)
+    if law.shape != (n_players + 1,):
+        raise ValueError(f"sizes has shape {law.shape}; expected ({n_players + 1},), one per size from 0 to n_players.")
+    if not np.isfinite(law).all() or (law < 0).any() or abs(law.sum() - 1) > 1e-9:
+        raise ValueError("sizes are not probabilities; expected non-negative numbers that sum to 1.")
+    cumulative = np.cumsum(law)
+    cumulative[np.flatnonzero(law)[-1] :] = 1.0
+    return cumulative
+
+
+def _coin(q: float) -> int:
+    q = _checks.number("q", q)
+    if not 0.0 <= q <= 1.0:
+        raise ValueError(f"q is {q}; expected a probability in [0, 1].")
+    return round(q * 2**32)
+
+
+def draws_with_replacement(
+    n_players: int,
+    ids: NDArray[np.uint64],
+    samples: NDArray[np.uint32],
+    *,
+    min_size: int,
+    max_size: int,
+    seed: int,
+    role: str = "train",
+    n_threads: int | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Multisets of players: for row r a size uniform on min_size .. max_size, then players uniform with replacement.
+
+    Returns (players int32 [total], offsets int64 [rows + 1]); row r is players[offsets[r] : offsets[r + 1]] and depends
+    on (seed, role, ids[r], samples[r]) only. `ids` is uint64 [rows], `samples` uint32 [rows].
+
+    Raises ValueError for ids beyond 48 bits, min_size below 0 or above max_size.
+
+    >>> import fastsa, numpy as np
+    >>> players, offsets = fastsa.ops.draws_with_replacement(
+    ...     9, np.array([4], np.uint64), np.array([0], np.uint32), min_size=3, max_size=3, seed=0)
+    >>> offsets.tolist()
+    [0, 3]
+    """
+    n_players = _checks.count("n_players", n_players, most=_checks.MOST_PLAYERS)
+    min_size = _checks.count("min_size", min_size, least=0)
+    max_size = _checks.count("max_size", max_size, least=min_size, most=_checks.MOST_PLAYERS - 1)
+    _checks.exact("ids", ids, np.uint64, 1)
+    _checks.exact("samples", samples, np.uint32, 1)
+    if ids.shape != samples.shape:
+        raise ValueError(f"ids have shape {ids.shape} and samples {samples.shape}; expected one of each per row.")
+    if ids.size and int(ids.max()) >= _checks.MOST_IDS:
+        raise ValueError(f"ids reach {ids.max()}; expected ids below 2**48.")
+    lane, seed = _checks.role(role), _checks.seed(seed)
+    rows = ids.size
+    sizes = np.empty(rows, dtype=np.int64)
+    chunk = max(1, _WORDS_PER_CHUNK // max(1, max_size))
+
+    def size_kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.draw_sizes(sizes, ids, samples, min_size, max_size, seed, lane, begin, end, flag)
+
+    _threads.run(size_kernel, rows, chunk=_WORDS_PER_CHUNK, n_threads=n_threads)
+    offsets = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    players = np.empty(offsets[-1], dtype=np.int32)
+
+    def player_kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.draw_players(
+            players, offsets, ids, samples, n_players, min_size, max_size, seed, lane, begin, end, flag
+        )
+
+    _threads.run(player_kernel, rows, chunk=chunk, n_threads=n_threads)
+    return players, offsets
+
+
+def unpack(bits: NDArray[np.uint64], n_players: int) -> NDArray[np.bool_]:
+    """Rows of bits uint64 [..., words] as booleans [..., n_players]."""
+    n_players = _checks.count("n_players", n_players)
+    bits = np.asarray(bits)
+    if bits.dtype != np.uint64 or bits.ndim == 0 or bits.shape[-1] != _n_words(n_players):
+        raise ValueError(
+            f"bits have dtype {bits.dtype} and shape {bits.shape}; expected uint64 [..., {_n_words(n_players)}]."
+        )
+    octets = np.ascontiguousarray(bits).astype("<u8", copy=False).view(np.uint8)
+    return np.unpackbits(octets, axis=-1, count=n_players, bitorder="little").view(np.bool_)
+
+
+def pack(coalitions: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Booleans [..., n_players] as rows of bits uint64 [..., words]; the inverse of `unpack`."""
+    coalitions = np.asarray(coalitions)
+    if coalitions.dtype != np.bool_ or coalitions.ndim == 0 or coalitions.shape[-1] == 0:
+        raise ValueError(
+            f"coalitions have dtype {coalitions.dtype} and shape {coalitions.shape}; expected bool [..., n_players]."
+        )
+    octets = np.packbits(coalitions, axis=-1, bitorder="little")
+    words = np.zeros((*coalitions.shape[:-1], 8 * _n_words(coalitions.shape[-1])), dtype=np.uint8)
+    words[..., : octets.shape[-1]] = octets
+    return words.view("<u8").astype(np.uint64, copy=False)
