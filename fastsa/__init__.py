@@ -1,0 +1,40 @@
+"""fastsa: fast stochastic amortization.
+
+Compiled streams of noisy, unbiased attribution labels, and networks that learn from them.
+
+    X, y, model -> game -> walks -> utility values -> labels -> amortizer -> values + their error
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import Any
+
+__version__ = _version("fastsa")
+
+_homes = {
+    "BackendUnavailable": "fastsa._checks",
+    "DataValuator": "fastsa.valuator",
+    "LabelStream": "fastsa.labels",
+    "Labels": "fastsa.labels",
+    "exact": "fastsa._exact",
+}
+_rooms = ("amortize", "estimators", "games", "labels", "metrics", "ops", "utilities")
+
+__all__ = [*_homes, *_rooms, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        found = getattr(importlib.import_module(_homes[name]), name)
+    elif name in _rooms:
+        found = importlib.import_module(f"fastsa.{name}")
+    else:
+        raise AttributeError(f"module 'fastsa' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

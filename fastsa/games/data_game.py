@@ -1,0 +1,129 @@
+"""The game of a data set: players are training points, a coalition earns a validation score."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks
+from fastsa._threads import Cancel
+from fastsa.games.game import check_coalitions, check_max_bytes
+from fastsa.ops import Walks
+from fastsa.utilities.data import SupervisedData, Utility
+
+
+class DataGame:
+    """One game whose players are the training points `X`, `y`, scored on `X_val`, `y_val` by `utility`.
+
+    Parameters
+    ----------
+    utility : such as fastsa.utilities.Logistic() or KNN(5).
+    X, y : the pool, [n, d] real features and [n] classes of any dtype that sorts (encoded in `.classes`).
+    X_val, y_val : validation points [m, d] and their classes, which must occur in `y`.
+    X_items, y_items : points to value that are outside the pool; they are never drawn, only added to coalitions. Default:
+        the items are the pool itself.
+    ids : uint64 [items], distinct and below 2**48; default positions. An item's random draws depend on its id, not on
+        its place.
+
+    Attributes
+    ----------
+    n_players, n_outputs : int
+    ids : uint64 [items]
+    classes : the sorted classes of y
+    fingerprint : str, a hash of the data and the utility
+
+    Raises ValueError or TypeError for features that are not finite real numbers, shapes that do not fit, fewer than two
+    classes, validation or item classes that `y` lacks, and unusable ids.
+
+    >>> import fastsa, numpy as np
+    >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array(["a", "b", "b"])
+    >>> game = fastsa.games.DataGame(fastsa.utilities.KNN(1), X, y, [[0.1], [1.9]], ["a", "b"])
+    >>> game.evaluate([[True, False, False], [True, False, True]]).ravel().tolist()
+    [0.5, 1.0]
+    """
+
+    n_outputs: int
+
+    def __init__(
+        self,
+        utility: Utility,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        y_val: Any,
+        *,
+        X_items: Any = None,
+        y_items: Any = None,
+        ids: Any = None,
+    ) -> None:
+        if not hasattr(utility, "prepare"):
+            raise TypeError(f"utility is {utility!r}; expected one of fastsa.utilities, such as Logistic().")
+        if (X_items is None) != (y_items is None):
+            raise ValueError("X_items and y_items go together; give both or neither.")
+        data, self.classes = _encoded(X, y, X_val, y_val, X_items, y_items)
+        self.utility = utility
+        self.n_players = data.n_pool
+        self.n_outputs = utility.n_outputs
+        first_item = 0 if X_items is None else data.n_pool
+        self.item_players = np.arange(first_item, data.y.size, dtype=np.int32)
+        self.ids = _checks.ids(ids, self.item_players.size)
+        self.fingerprint = _fingerprint(utility, data)
+        self._n_points = data.y.size
+        self._empty_score = utility.empty_score(self.classes.size)
+        self._prepared = utility.prepare(data)
+
+    def walk(
+        self,
+        walks: Walks,
+        *,
+        max_bytes: int | None = None,
+        n_threads: int | None = None,
+        cancel: Cancel | None = None,
+    ) -> NDArray[np.float64]:
+        """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs].
+
+        Players up to n_players - 1 are the pool's; the items outside it follow. Raises ValueError for walks that name
+        other players or positions beyond their ends.
+        """
+        walks.check(self._n_points)
+        max_bytes = check_max_bytes(max_bytes)
+        cancel = Cancel() if cancel is None else cancel
+        values = self._prepared.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        values[walks.empty_values] = self._empty_score
+        return values
+
+    def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
+        """Values of coalitions of the pool, booleans [rows, n_players]: float64 [rows, n_outputs]."""
+        return self.walk(Walks.of_coalitions(check_coalitions(coalitions, self.n_players)))
+
+
+def _encoded(
+    X: Any, y: Any, X_val: Any, y_val: Any, X_items: Any, y_items: Any
+) -> tuple[SupervisedData, NDArray[Any]]:
+    points = _checks.features("X", X)
+    n, d = points.shape
+    given = _checks.targets("y", y, n)
+    classes = np.unique(given)
+    if classes.size < 2:
+        raise ValueError(f"y has the single class {classes[0]!r}; expected at least two.")
+    X_val = _checks.features("X_val", X_val, width=d)
+    y_val = _checks.encode("y_val", _checks.targets("y_val", y_val, X_val.shape[0]), classes)
+    encoded = _checks.encode("y", given, classes)
+    if X_items is not None:
+        outside = _checks.features("X_items", X_items, width=d)
+        outside_y = _checks.encode("y_items", _checks.targets("y_items", y_items, outside.shape[0]), classes)
+        points = np.concatenate([points, outside])
+        encoded = np.concatenate([encoded, outside_y])
+    _checks.count("the number of points", points.shape[0], most=_checks.MOST_PLAYERS)
+    return SupervisedData(points, encoded, n, X_val, y_val, int(classes.size)), classes
+
+
+def _fingerprint(utility: Utility, data: SupervisedData) -> str:
+    digest = hashlib.sha256(repr((utility, data.n_pool, data.n_classes)).encode())
+    for array in (data.X, data.y, data.X_val, data.y_val):
+        digest.update(repr(array.shape).encode())
+        digest.update(array.data)
+    return digest.hexdigest()

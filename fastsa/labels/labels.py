@@ -1,0 +1,217 @@
+"""Labels of the items of one game: sufficient statistics, and where they came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks
+from fastsa.estimators import Estimator, from_config
+from fastsa.games import Game
+from fastsa.ops import Moments
+
+if TYPE_CHECKING:
+    import pandas
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SampleRange:
+    """Samples first .. stop - 1 of one seed and role."""
+
+    seed: int
+    role: str
+    first: int
+    stop: int
+
+    def overlaps(self, other: SampleRange) -> bool:
+        same_lane = (self.seed, self.role) == (other.seed, other.role)
+        return same_lane and self.first < other.stop and other.first < self.stop
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Noisy labels, unbiased for the estimand of their estimator, with what is needed to extend, merge and trust them.
+
+    Attributes
+    ----------
+    mean, stderr, variance : float64 [items, outputs]: the label, its standard error, and the sample variance of one
+        contribution (count * stderr^2). NaN where there are too few contributions: none for the mean, one for the others.
+    count : int64 [items], contributions per item
+    evaluations : utility evaluations spent on all items together
+    ids : uint64 [items]
+    estimator, ranges, fingerprint : what made them: estimator, sample ranges (seed, role, first, stop), and game
+
+    >>> import fastsa
+    >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
+    >>> labels = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=10).collect()
+    >>> labels.count.tolist(), labels.evaluations
+    ([10, 10, 10, 10], 50)
+    """
+
+    moments: Moments
+    ids: NDArray[np.uint64]
+    estimator: Estimator
+    ranges: tuple[SampleRange, ...]
+    evaluations: int
+    fingerprint: str
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        return np.where(self.count[:, None] > 0, self.moments.mean, np.nan)
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        return self.moments.count
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        return self.moments.variance()
+
+    @property
+    def stderr(self) -> NDArray[np.float64]:
+        return np.sqrt(self.variance / np.maximum(self.count, 1)[:, None])
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles whose samples are in these labels."""
+        return frozenset(r.role for r in self.ranges)
+
+    def extend(
+        self, game: Game, samples: int, *, batch: int | None = None, max_bytes: int | None = None, n_threads: int | None = None
+    ) -> Labels:
+        """These labels with `samples` more of the same lane: the same bytes as one longer run.
+
+        Raises ValueError for another game than theirs, or for merged labels, which have no single next sample.
+        """
+        from fastsa.labels.stream import LabelStream
+
+        self._check_game(game.fingerprint)
+        if len(self.ranges) != 1:
+            raise ValueError(f"these labels hold {len(self.ranges)} sample ranges; extend their parts, then merge.")
+        (done,) = self.ranges
+        place = {int(i): p for p, i in enumerate(game.ids)}
+        stream = LabelStream(
+            game,
+            self.estimator,
+            samples=samples,
+            first_sample=done.stop,
+            role=done.role,
+            items=np.array([place[int(i)] for i in self.ids], dtype=np.int64),
+            seed=done.seed,
+            batch=batch,
+            max_bytes=max_bytes,
+            n_threads=n_threads,
+            after=self,
+        )
+        return stream.collect()
+
+    def merge(self, other: Labels) -> Labels:
+        """Both sets of labels together: more samples of the same items, or the same samples of more items.
+
+        Equal to one run within 1e-12. Raises ValueError for labels of another game or estimator, for sample ranges that
+        overlap, and for item sets that are neither equal nor disjoint.
+        """
+        self._check_game(other.fingerprint)
+        if self.estimator != other.estimator:
+            raise ValueError(f"labels of {self.estimator} and of {other.estimator} have different estimands; not merged.")
+        if self.moments.mean.shape[1] != other.moments.mean.shape[1]:
+            raise ValueError("the labels have different outputs; not merged.")
+        evaluations = self.evaluations + other.evaluations
+        if np.array_equal(self.ids, other.ids):
+            for mine in self.ranges:
+                for theirs in other.ranges:
+                    if mine.overlaps(theirs):
+                        raise ValueError(f"both labels hold samples of {mine} and {theirs}; merging would count some twice.")
+            merged = self.moments.merge(other.moments)
+            return replace(self, moments=merged, ranges=_joined(self.ranges + other.ranges), evaluations=evaluations)
+        if np.intersect1d(self.ids, other.ids).size:
+            raise ValueError("the labels share some items but not all; merge labels of equal or of disjoint items.")
+        if self.ranges != other.ranges:
+            raise ValueError(f"labels of different items hold different samples, {self.ranges} and {other.ranges}.")
+        both = Moments(
+            *(np.concatenate([getattr(self.moments, f), getattr(other.moments, f)]) for f in ("count", "mean", "deviation"))
+        )
+        return replace(self, moments=both, ids=np.concatenate([self.ids, other.ids]), evaluations=evaluations)
+
+    def take(self, items: Any) -> Labels:
+        """The labels of the items at these positions. Their evaluations stay those of the whole run."""
+        items = np.asarray(items)
+        part = Moments(self.moments.count[items], self.moments.mean[items], self.moments.deviation[items])
+        return replace(self, moments=part, ids=self.ids[items])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .npz archive without pickle; `Labels.load` gives the same bytes back."""
+        about = {
+            "format": _FORMAT,
+            "estimator": self.estimator.config(),
+            "ranges": [asdict(r) for r in self.ranges],
+            "evaluations": self.evaluations,
+            "fingerprint": self.fingerprint,
+        }
+        with open(path, "wb") as file:
+            np.savez(
+                file,
+                about=np.array(json.dumps(about)),
+                ids=self.ids,
+                count=self.moments.count,
+                mean=self.moments.mean,
+                deviation=self.moments.deviation,
+            )
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Labels:
+        """Read what `save` wrote. Raises ValueError for a file of another format."""
+        with np.load(path, allow_pickle=False) as archive:
+            if "about" not in archive:
+                raise ValueError(f"{os.fspath(path)} does not hold labels; expected a file written by Labels.save.")
+            about = json.loads(str(archive["about"]))
+            if about.get("format") != _FORMAT:
+                raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
+            return Labels(
+                Moments(archive["count"], archive["mean"], archive["deviation"]),
+                archive["ids"],
+                from_config(about["estimator"]),
+                tuple(SampleRange(**r) for r in about["ranges"]),
+                about["evaluations"],
+                about["fingerprint"],
+            )
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row per item and output: id, output, mean, stderr, count. Needs pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise _checks.BackendUnavailable("to_dataframe needs pandas: pip install pandas.") from None
+        items, outputs = self.mean.shape
+        return pandas.DataFrame(
+            {
+                "id": np.repeat(self.ids, outputs),
+                "output": np.tile(np.arange(outputs), items),
+                "mean": self.mean.ravel(),
+                "stderr": self.stderr.ravel(),
+                "count": np.repeat(self.count, outputs),
+            }
+        )
+
+    def _check_game(self, fingerprint: str) -> None:
+        if fingerprint != self.fingerprint:
+            raise ValueError("these are labels of another game (other data, or another utility); make new ones for this.")
+
+
+def _joined(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:
+    """Sorted, with neighbours of one lane made one."""
+    joined: list[SampleRange] = []
+    for r in sorted(ranges, key=lambda r: (r.seed, r.role, r.first)):
+        last = joined[-1] if joined else None
+        if last is not None and (last.seed, last.role, last.stop) == (r.seed, r.role, r.first):
+            joined[-1] = replace(last, stop=r.stop)
+        else:
+            joined.append(r)
+    return tuple(joined)

@@ -1,0 +1,274 @@
+"""Labels in the order they are made: the next batch is computed while the consumer works on the last."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks, _threads
+from fastsa.estimators import Estimator
+from fastsa.games import DEFAULT_MAX_BYTES, Game
+from fastsa.labels.labels import Labels, SampleRange
+from fastsa.ops import Moments
+
+_EVALUATIONS_PER_BATCH = 8192
+_WALKS_PER_THREAD = 4
+
+
+@dataclass(frozen=True)
+class LabelBatch:
+    """Running totals of the items that the last samples were for; they replace earlier ones.
+
+    items int64 [items]: positions among the game's items; ids uint64 [items]; mean, stderr float64 [items, outputs]; count
+    int64 [items]. `samples` is how many samples of single items this batch added.
+    """
+
+    items: NDArray[np.int64]
+    ids: NDArray[np.uint64]
+    mean: NDArray[np.float64]
+    stderr: NDArray[np.float64]
+    count: NDArray[np.int64]
+    samples: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stream will take, measured on its first walks."""
+
+    items: int
+    samples: int
+    evaluations: int
+    seconds: float
+    n_threads: int
+
+    def __str__(self) -> str:
+        threads = f"{self.n_threads} thread{'s' if self.n_threads > 1 else ''}"
+        return (
+            f"{self.items:,} items x {self.samples:,} samples = {self.evaluations:,} evaluations, "
+            f"about {self.seconds:,.1f} s on {threads}"
+        )
+
+
+class LabelStream:
+    """Noisy, unbiased labels of a game's items, batch by batch.
+
+    A label depends on (seed, estimator, role, item id, sample) and nothing else: the same bytes for any batch size, any
+    number of threads, after a fork, and for one run or a run extended later.
+
+    Parameters
+    ----------
+    game : a fastsa.games game.
+    estimator : one of fastsa.estimators.
+    samples : samples per item (in the estimator's unit), at least 1.
+    first_sample : where to start in the lane; default 0. Shards of a job are ranges of samples, or of items.
+    role : what the samples are for: "train" (default), "select", "certify" or "truth". Roles have lanes of their own, so
+        labels of different roles are independent.
+    items : positions int [m] among the game's items, distinct; default all.
+    seed : 64 bits; default 0.
+    batch : utility evaluations per batch, as a target; default 8192, and at least four walks per thread.
+    max_bytes : bound on the memory of a batch; default 256 MiB.
+    n_threads : default all available processors.
+
+    Iterating yields `LabelBatch`es; `collect()` runs to the end and answers `Labels`; `cost()` forecasts.
+
+    >>> import fastsa
+    >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * 3.0 + c[:, 1], 2)
+    >>> stream = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=4)
+    >>> stream.collect().mean.ravel().tolist()
+    [3.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        estimator: Estimator,
+        *,
+        samples: int,
+        first_sample: int = 0,
+        role: str = "train",
+        items: Any = None,
+        seed: int = 0,
+        batch: int | None = None,
+        max_bytes: int | None = None,
+        n_threads: int | None = None,
+        after: Labels | None = None,
+    ) -> None:
+        if not isinstance(estimator, Estimator):
+            raise TypeError(f"estimator is {estimator!r}; expected one of fastsa.estimators, such as PermutationShapley().")
+        if not hasattr(game, "walk"):
+            raise TypeError(f"game is {game!r}; expected one of fastsa.games, such as DataGame(...).")
+        self._game = game
+        self._estimator = estimator
+        self._seed = _checks.seed(seed)
+        self._first, self._stop = _checks.sample_range(first_sample, samples)
+        _checks.role(role)
+        self._role = role
+        self._items = _positions(items, game.ids.size)
+        self._batch = None if batch is None else _checks.count("batch", batch)
+        self._max_bytes = DEFAULT_MAX_BYTES if max_bytes is None else _checks.count("max_bytes", max_bytes)
+        self._n_threads = _threads.resolve(n_threads)
+        estimator.check(game, self._items)
+        self._after = after
+
+    @property
+    def total(self) -> int:
+        """Samples of single items that the stream will make: items x samples."""
+        return self._items.size * (self._stop - self._first)
+
+    def __iter__(self) -> Iterator[LabelBatch]:
+        return self._run(_State(self))
+
+    def collect(self, progress: Callable[[int], Any] | None = None) -> Labels:
+        """Run to the end. `progress(n)` is called after each batch with the samples of single items that it added."""
+        state = _State(self)
+        for batch in self._run(state):
+            if progress is not None:
+                progress(batch.samples)
+        new = SampleRange(self._seed, self._role, self._first, self._stop)
+        ranges, spent = (new,), state.evaluations
+        if self._after is not None:
+            (done,) = self._after.ranges
+            ranges = (SampleRange(done.seed, done.role, done.first, new.stop),)
+            spent += self._after.evaluations
+        return Labels(
+            state.part(self._items), self._game.ids[self._items], self._estimator, ranges, spent, self._game.fingerprint
+        )
+
+    def cost(self) -> Cost:
+        """Evaluations that the whole stream will take, and the seconds they will, from timing a few of its walks.
+
+        The walks timed are thrown away, and taken again by the stream itself.
+        """
+        items = self._items
+        if not self._estimator.shares_draws:
+            items = items[: 64 * self._estimator.item_block]
+        self._draw_values(items, self._first, self._first + 1, _threads.Cancel())  # warms caches and pools
+        samples = 1 if items.size < self._items.size else min(self._n_threads, self._stop - self._first)
+        start = time.perf_counter()
+        self._draw_values(items, self._first, self._first + samples, _threads.Cancel())
+        seconds = time.perf_counter() - start
+        timed = samples * self._estimator.evaluations(self._game, items)
+        evaluations = (self._stop - self._first) * self._estimator.evaluations(self._game, self._items)
+        return Cost(
+            self._items.size, self._stop - self._first, int(evaluations), seconds * evaluations / timed, self._n_threads
+        )
+
+    def _run(self, state: _State) -> Iterator[LabelBatch]:
+        """Batches made one ahead of the consumer, on a thread of their own."""
+        made: queue.Queue[LabelBatch | BaseException | None] = queue.Queue(maxsize=1)
+        cancel = _threads.Cancel()
+
+        def make() -> None:
+            try:
+                for items, first, stop in self._parts():
+                    made.put(self._make(state, items, first, stop, cancel))
+                made.put(None)
+            except BaseException as error:
+                made.put(error)
+
+        maker = threading.Thread(target=make, name="fastsa-stream", daemon=True)
+        maker.start()
+        try:
+            while (batch := made.get()) is not None:
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
+        finally:
+            cancel.set()
+            while maker.is_alive():
+                try:
+                    made.get(timeout=0.01)
+                except queue.Empty:
+                    pass
+
+    def _parts(self) -> Iterator[tuple[NDArray[np.int64], int, int]]:
+        """(items, first sample, stop): samples in order, items within them, as many at a time as a batch holds."""
+        estimator, items = self._estimator, self._items
+        per_sample = max(1.0, estimator.evaluations(self._game, items))
+        wanted = self._batch or max(_EVALUATIONS_PER_BATCH, _WALKS_PER_THREAD * self._n_threads * per_sample / items.size)
+        if estimator.shares_draws and self._batch is None:
+            wanted = max(wanted, _WALKS_PER_THREAD * self._n_threads * per_sample)
+        share = min(wanted / per_sample, self._max_bytes / estimator.n_bytes(self._game, items))
+        samples = max(1, int(share))
+        chunks = [items]
+        if share < 1 and not estimator.shares_draws:
+            chunks = _blocks(items, self._game.ids, estimator.item_block, max(1, int(share * items.size)))
+        for first in range(self._first, self._stop, samples):
+            for chunk in chunks:
+                yield chunk, first, min(first + samples, self._stop)
+
+    def _draw_values(
+        self, items: NDArray[np.int64], first: int, stop: int, cancel: _threads.Cancel
+    ) -> tuple[Any, NDArray[np.float64]]:
+        draw = self._estimator.draw(
+            self._game, items, first, stop, seed=self._seed, role=self._role, n_threads=self._n_threads
+        )
+        values = self._game.walk(draw.walks, max_bytes=self._max_bytes, n_threads=self._n_threads, cancel=cancel)
+        return draw, values
+
+    def _make(
+        self, state: _State, items: NDArray[np.int64], first: int, stop: int, cancel: _threads.Cancel
+    ) -> LabelBatch:
+        draw, values = self._draw_values(items, first, stop, cancel)
+        state.moments.add(values, items=draw.items, after=draw.after, before=draw.before)
+        state.evaluations += draw.walks.n_values
+        part = state.part(items)
+        counted = np.maximum(part.count, 1)[:, None]
+        return LabelBatch(
+            items,
+            self._game.ids[items],
+            np.where(part.count[:, None] > 0, part.mean, np.nan),
+            np.sqrt(part.variance() / counted),
+            part.count,
+            items.size * (stop - first),
+        )
+
+
+class _State:
+    """Running totals of one run over a stream, for all items of the game."""
+
+    def __init__(self, stream: LabelStream) -> None:
+        self.moments = Moments.zeros(stream._game.ids.size, stream._game.n_outputs)
+        self.evaluations = 0
+        if stream._after is not None:
+            done = stream._after.moments
+            self.moments.count[stream._items] = done.count
+            self.moments.mean[stream._items] = done.mean
+            self.moments.deviation[stream._items] = done.deviation
+
+    def part(self, items: NDArray[np.int64]) -> Moments:
+        return Moments(self.moments.count[items], self.moments.mean[items], self.moments.deviation[items])
+
+
+def _positions(items: Any, n_items: int) -> NDArray[np.int64]:
+    if items is None:
+        return np.arange(n_items, dtype=np.int64)
+    positions = np.asarray(items)
+    if positions.ndim != 1 or positions.size == 0 or positions.dtype.kind not in "iu":
+        raise ValueError(f"items have shape {positions.shape} and dtype {positions.dtype}; expected integer positions [m].")
+    if positions.min() < 0 or positions.max() >= n_items:
+        raise ValueError(f"items reach from {positions.min()} to {positions.max()}; expected 0 to {n_items - 1}.")
+    if np.unique(positions).size != positions.size:
+        raise ValueError("items repeat; name every item once.")
+    return positions.astype(np.int64)
+
+
+def _blocks(
+    items: NDArray[np.int64], ids: NDArray[np.uint64], block: int, size: int
+) -> list[NDArray[np.int64]]:
+    """Items in parts of about `size`, never parting ids of one block."""
+    ordered = items[np.argsort(ids[items] // np.uint64(block), kind="stable")]
+    blocks = ids[ordered] // np.uint64(block)
+    starts = np.flatnonzero(np.append(True, blocks[1:] != blocks[:-1]))
+    cuts = [0]
+    for start in starts:
+        if start - cuts[-1] >= size:
+            cuts.append(int(start))
+    return [ordered[a:b] for a, b in zip(cuts, [*cuts[1:], items.size], strict=True)]
