@@ -70,7 +70,18 @@ class KnnState {
     const int64_t n_val = tile_.distances.n_columns;
     const double* distance = tile_.distances[player];
     const double* farthest_kept = distance_ + (tile_.k - 1) * n_val;
-    for (int64_t v = 0; v < n_val; ++v) {
+    // Few players enter late in a walk: whole blocks are passed over by one comparison that compilers vectorise.
+    constexpr int64_t kBlock = 16;
+    int64_t v = 0;
+    for (; v + kBlock <= n_val; v += kBlock) {
+      int64_t entering = 0;
+      for (int64_t i = v; i < v + kBlock; ++i) entering |= distance[i] <= farthest_kept[i] ? int64_t{-1} : int64_t{0};
+      if (entering == 0) continue;
+      for (int64_t i = v; i < v + kBlock; ++i) {
+        if (distance[i] <= farthest_kept[i]) insert(i, distance[i], player);
+      }
+    }
+    for (; v < n_val; ++v) {
       if (distance[v] <= farthest_kept[v]) insert(v, distance[v], player);
     }
   }
