@@ -47,12 +47,15 @@ class Stream {
                       (static_cast<uint32_t>(lane.role) << 24)}} {}
 
   FSA_HD uint32_t next() {
-    if (used_ == 4) {
+    if (left_ == 0) {
       words_ = philox4x32(counter_, seed_);
       ++counter_.w[0];
-      used_ = 0;
+      left_ = 4;
     }
-    return words_.w[used_++];
+    --left_;
+    const uint32_t word = words_.w[0];
+    words_ = {{words_.w[1], words_.w[2], words_.w[3], 0u}};  // an index would keep them out of a device's registers
+    return word;
   }
 
   // Exactly uniform on 0 .. n-1 for n >= 1, by multiplication and rejection (Lemire, TOMACS 2019).
@@ -76,7 +79,7 @@ class Stream {
   uint64_t seed_;
   Words counter_;
   Words words_{};
-  int used_ = 4;
+  int left_ = 0;
 };
 
 }  // namespace fsa

@@ -5,6 +5,8 @@
 
 #include "core/host_device.h"
 
+struct CUstream_st;  // the CUDA runtime's own name; declared here so that no header of it is needed
+
 namespace fsa {
 
 // A C-contiguous matrix.
@@ -34,5 +36,8 @@ struct Range {
 
 // Set by the thread that waits, polled by the threads that work.
 using CancelFlag = const volatile int32_t*;
+
+// The runtime's cudaStream_t: device launchers enqueue on it and return.
+using DeviceStream = CUstream_st*;
 
 }  // namespace fsa

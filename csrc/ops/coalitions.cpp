@@ -13,11 +13,11 @@ void prefix_coalitions(const PrefixCoalitions& body, Range rows, CancelFlag canc
 void subsets(const Subsets& body, Range rows, CancelFlag cancel) { run_rows(body, rows, cancel); }
 
 void draw_sizes(const DrawsWithReplacement& body, Range rows, CancelFlag cancel) {
-  run_rows([&](int64_t row) { body.draw_size(row); }, rows, cancel);
+  run_rows(DrawSizes{body}, rows, cancel);
 }
 
 void draw_players(const DrawsWithReplacement& body, Range rows, CancelFlag cancel) {
-  run_rows([&](int64_t row) { body.draw_players(row); }, rows, cancel);
+  run_rows(DrawPlayers{body}, rows, cancel);
 }
 
 }  // namespace fsa

@@ -29,6 +29,17 @@ struct PrefixCoalitions {
   }
 };
 
+// Index i is one word column of one row: a device thread writes that word of every prefix and nothing else.
+struct PrefixColumns {
+  PrefixCoalitions prefixes;
+
+  FSA_HD void operator()(int64_t i) const {
+    const int64_t words = words_for(prefixes.permutations.n_columns);
+    const int64_t word = i % words;
+    prefixes(i / words, word, word + 1);
+  }
+};
+
 // Which coalitions a row draws from: a size by cumulative law, then uniform within the size; or a coin per player.
 struct SubsetLaw {
   const double* cumulative;  // [n + 1] P(size <= s), last entry 1; null for coins
@@ -118,10 +129,29 @@ struct DrawsWithReplacement {
   }
 };
 
+// Its two halves, each a body over rows.
+struct DrawSizes {
+  DrawsWithReplacement draws;
+
+  FSA_HD void operator()(int64_t row) const { draws.draw_size(row); }
+};
+struct DrawPlayers {
+  DrawsWithReplacement draws;
+
+  FSA_HD void operator()(int64_t row) const { draws.draw_players(row); }
+};
+
 // CPU
 void prefix_coalitions(const PrefixCoalitions& body, Range rows, CancelFlag cancel);
 void subsets(const Subsets& body, Range rows, CancelFlag cancel);
 void draw_sizes(const DrawsWithReplacement& body, Range rows, CancelFlag cancel);
 void draw_players(const DrawsWithReplacement& body, Range rows, CancelFlag cancel);
+
+namespace cuda {
+void prefix_coalitions(const PrefixCoalitions& body, Range rows, DeviceStream stream);
+void subsets(const Subsets& body, Range rows, DeviceStream stream);
+void draw_sizes(const DrawsWithReplacement& body, Range rows, DeviceStream stream);
+void draw_players(const DrawsWithReplacement& body, Range rows, DeviceStream stream);
+}  // namespace cuda
 
 }  // namespace fsa

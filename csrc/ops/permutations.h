@@ -28,6 +28,10 @@ struct Permutations {
 
 void permutations(const Permutations& body, Range rows, CancelFlag cancel);  // CPU
 
+namespace cuda {
+void permutations(const Permutations& body, Range rows, DeviceStream stream);
+}
+
 // Whether every row holds each of 0 .. n - 1 once.
 bool are_permutations(Rows<const int32_t> orders);
 

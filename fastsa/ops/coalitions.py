@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
+from fastsa.ops import _device
 
 _WORDS_PER_CHUNK = 1 << 18
 
@@ -18,7 +19,11 @@ def _n_words(n_players: int) -> int:
 
 
 def prefix_coalitions(
-    orders: NDArray[np.int32], *, out: NDArray[np.uint64] | None = None, n_threads: int | None = None
+    orders: NDArray[np.int32],
+    *,
+    out: NDArray[np.uint64] | None = None,
+    n_threads: int | None = None,
+    device: str = "cpu",
 ) -> NDArray[np.uint64]:
     """The coalitions that a permutation passes through: bits uint64 [rows, n_players + 1, words].
 
@@ -32,11 +37,14 @@ def prefix_coalitions(
     >>> fastsa.ops.unpack(bits[0], 3).astype(int).tolist()
     [[0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1]]
     """
-    _checks.exact("orders", orders, np.int32, 2)
+    cuda = _device.cuda(device, n_threads)
+    (_checks.exact if cuda is None else cuda.exact)("orders", orders, np.int32, 2)
     rows, n = orders.shape
     _checks.count("n_players", n)
-    if rows and not _core.are_permutations(orders):
+    if rows and not (_core if cuda is None else cuda).are_permutations(orders):
         raise ValueError("a row of orders is not a permutation of its players; draw them with ops.permutations.")
+    if cuda is not None:
+        return cuda.prefix_coalitions(out, orders, _n_words(n))
     out = _checks.output(out, (rows, n + 1, _n_words(n)), np.uint64)
 
     def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
@@ -57,15 +65,17 @@ def subsets(
     role: str = "train",
     out: NDArray[np.uint64] | None = None,
     n_threads: int | None = None,
+    device: str = "cpu",
 ) -> NDArray[np.uint64]:
     """Random subsets of `n_players` players: bits uint64 [rows, words].
 
     Either `sizes`, float64 [n_players + 1], gives the probability of each size and a subset is uniform within its size;
     or every player joins independently with probability `q`, taken to the nearest multiple of 2**-32. Row r depends on
-    (seed, role, first_row + r) only.
+    (seed, role, first_row + r) only. With `device` "cuda" the result (and `out`) is a CuPy array of the same bytes, ready
+    in CuPy's current stream; `sizes` stays a numpy array.
 
     Raises ValueError unless exactly one law is given, when `sizes` are negative or do not sum to 1 within 1e-9, or when
-    `q` is outside [0, 1].
+    `q` is outside [0, 1]; BackendUnavailable when "cuda" lacks what it needs.
 
     >>> import fastsa, numpy as np
     >>> bits = fastsa.ops.subsets(4, 100, sizes=np.array([0, 0, 1.0, 0, 0]), seed=1)
@@ -80,7 +90,10 @@ def subsets(
     if (sizes is None) == (q is None):
         raise ValueError("give one law: either sizes, the probability of each size, or q, the chance of each player.")
     cumulative, coin = (_cumulative(sizes, n_players), 0) if q is None else (None, _coin(q))
-    out = _checks.output(out, (rows, _n_words(n_players)), np.uint64)
+    shape = rows, _n_words(n_players)
+    if (cuda := _device.cuda(device, n_threads)) is not None:
+        return cuda.subsets(out, n_players, shape, cumulative, coin, seed, lane, first)
+    out = _checks.output(out, shape, np.uint64)
 
     def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
         _core.subsets(out, n_players, cumulative, coin, seed, lane, 0, first, begin, end, flag)
@@ -117,13 +130,16 @@ def draws_with_replacement(
     seed: int,
     role: str = "train",
     n_threads: int | None = None,
+    device: str = "cpu",
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Multisets of players: for row r a size uniform on min_size .. max_size, then players uniform with replacement.
 
     Returns (players int32 [total], offsets int64 [rows + 1]); row r is players[offsets[r] : offsets[r + 1]] and depends
-    on (seed, role, ids[r], samples[r]) only. `ids` is uint64 [rows], `samples` uint32 [rows].
+    on (seed, role, ids[r], samples[r]) only. `ids` is uint64 [rows], `samples` uint32 [rows]. With `device` "cuda" all
+    arrays are CuPy's; the call waits for the device, for the largest id and for the total size.
 
-    Raises ValueError for ids beyond 48 bits, min_size below 0 or above max_size.
+    Raises ValueError for ids beyond 48 bits, min_size below 0 or above max_size; BackendUnavailable when "cuda" lacks
+    what it needs.
 
     >>> import fastsa, numpy as np
     >>> players, offsets = fastsa.ops.draws_with_replacement(
@@ -134,13 +150,17 @@ def draws_with_replacement(
     n_players = _checks.count("n_players", n_players, most=_checks.MOST_PLAYERS)
     min_size = _checks.count("min_size", min_size, least=0)
     max_size = _checks.count("max_size", max_size, least=min_size, most=_checks.MOST_PLAYERS - 1)
-    _checks.exact("ids", ids, np.uint64, 1)
-    _checks.exact("samples", samples, np.uint32, 1)
+    cuda = _device.cuda(device, n_threads)
+    exact = _checks.exact if cuda is None else cuda.exact
+    exact("ids", ids, np.uint64, 1)
+    exact("samples", samples, np.uint32, 1)
     if ids.shape != samples.shape:
         raise ValueError(f"ids have shape {ids.shape} and samples {samples.shape}; expected one of each per row.")
     if ids.size and int(ids.max()) >= _checks.MOST_IDS:
         raise ValueError(f"ids reach {ids.max()}; expected ids below 2**48.")
     lane, seed = _checks.role(role), _checks.seed(seed)
+    if cuda is not None:
+        return cuda.draws_with_replacement(n_players, ids, samples, min_size, max_size, seed, lane)
     rows = ids.size
     sizes = np.empty(rows, dtype=np.int64)
     chunk = max(1, _WORDS_PER_CHUNK // max(1, max_size))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
+from fastsa.ops import _device
 
 _WORDS_PER_CHUNK = 1 << 18
 
@@ -19,14 +20,16 @@ def permutations(
     role: str = "train",
     out: NDArray[np.int32] | None = None,
     n_threads: int | None = None,
+    device: str = "cpu",
 ) -> NDArray[np.int32]:
     """Uniform random permutations of `n_players` players: int32 [rows, n_players].
 
     Row r is drawn by Fisher and Yates from the Philox4x32-10 words of (seed, role, first_row + r): the same bytes on
     any machine, for any number of threads, and for any split into calls. `out` is written in place of a new array.
+    With `device` "cuda" the result (and `out`) is a CuPy array of the same bytes, ready in CuPy's current stream.
 
     Raises ValueError for fewer than one player, a negative number of rows, a seed outside 64 bits, an unknown role, or
-    rows beyond 2**32.
+    rows beyond 2**32; BackendUnavailable when "cuda" lacks what it needs.
 
     >>> import fastsa
     >>> whole = fastsa.ops.permutations(5, 3, seed=7)
@@ -38,6 +41,8 @@ def permutations(
     seed = _checks.seed(seed)
     rows = _checks.count("rows", rows, least=0)
     first, _ = _checks.sample_range(first_row, max(rows, 1), what="rows")
+    if (cuda := _device.cuda(device, n_threads)) is not None:
+        return cuda.permutations(out, n_players, rows, seed, lane, first)
     out = _checks.output(out, (rows, n_players), np.int32)
 
     def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
