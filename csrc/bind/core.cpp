@@ -4,6 +4,7 @@
 #include "ops/coalitions.h"
 #include "ops/knn.h"
 #include "ops/logistic.h"
+#include "ops/open.h"
 #include "ops/permutations.h"
 #include "ops/statistics.h"
 
@@ -169,15 +170,52 @@ void bind_logistic(py::module_& m) {
         arg("workspace").noconvert(), arg("most_members"), arg("cancel").noconvert(), arg("portable_build") = false);
 }
 
+template <class Function>
+Function function_at(uint64_t address) {
+  return reinterpret_cast<Function>(static_cast<uintptr_t>(address));
+}
+
+void bind_open(py::module_& m) {
+  py::class_<OpenUtility>(m, "OpenUtility", "A user's compiled utility on its data; keeps its arrays alive.")
+      .def(py::init([](Array<double> X, Array<int32_t> y, Array<double> X_val, Array<int32_t> y_val,
+                       Array<double> parameters, Array<int64_t> sizes, uint64_t reset, uint64_t add, uint64_t score,
+                       int64_t state_size) {
+             return OpenUtility{{X.data(), y.data(), X_val.data(), y_val.data(), parameters.data(), sizes.data()},
+                                function_at<OpenReset>(reset), function_at<OpenAdd>(add),
+                                function_at<OpenScore>(score), state_size};
+           }),
+           arg("X").noconvert(), arg("y").noconvert(), arg("X_val").noconvert(), arg("y_val").noconvert(),
+           arg("parameters").noconvert(), arg("sizes").noconvert(), arg("reset"), arg("add"), arg("score"),
+           arg("state_size"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
+           py::keep_alive<1, 5>(), py::keep_alive<1, 6>(), py::keep_alive<1, 7>());
+  m.def("walk_open",
+        [](const OpenUtility& utility, const Walks& walks, int64_t begin, int64_t end, Array<double> values,
+           Array<int8_t> workspace, Array<int32_t> cancel) {
+          double* out = values.mutable_data();
+          double* memory = reinterpret_cast<double*>(workspace.mutable_data());
+          OpenFailure failure{0, -1};
+          WalkStatus status;
+          {
+            py::gil_scoped_release released;
+            status = walk_open(utility, walks, {begin, end}, out, memory, flag_of(cancel), &failure);
+          }
+          return py::make_tuple(static_cast<int32_t>(status), failure.code, failure.player);
+        },
+        arg("utility"), arg("walks"), arg("begin"), arg("end"), arg("values").noconvert(),
+        arg("workspace").noconvert(), arg("cancel").noconvert());
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Native bodies of fastsa; arguments are checked by the Python layer above.";
+  m.attr("FAILED") = static_cast<int32_t>(WalkStatus::kFailed);
   m.attr("NOT_CONVERGED") = static_cast<int32_t>(WalkStatus::kNotConverged);
   bind_draws(m);
   bind_statistics(m);
   bind_walks(m);
   bind_knn(m);
   bind_logistic(m);
+  bind_open(m);
   m.def("instruction_set", [] { return has_avx2() ? "avx2" : "portable"; });
 }

@@ -15,7 +15,7 @@ struct Walks {
   int64_t first_value(int64_t row) const { return scored.offsets[row] + branches.offsets[row]; }
 };
 
-enum class WalkStatus : int32_t { kDone = 0, kCancelled = 1, kNotConverged = 2 };
+enum class WalkStatus : int32_t { kDone = 0, kCancelled = 1, kNotConverged = 2, kFailed = 3 };
 
 // A Utility has reset(), add(player), score(out) -> WalkStatus, and mark(n_branches) / rewind() around branches.
 template <class Utility>

@@ -2,5 +2,7 @@
 
 from fastsa.utilities.knn import KNN
 from fastsa.utilities.logistic import Logistic
+from fastsa.utilities.nearest_centroid import NearestCentroid
+from fastsa.utilities.open import OpenUtility
 
-__all__ = ["KNN", "Logistic"]
+__all__ = ["KNN", "Logistic", "NearestCentroid", "OpenUtility"]
