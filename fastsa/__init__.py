@@ -19,6 +19,7 @@ _homes = {
     "LabelStream": "fastsa.labels",
     "Labels": "fastsa.labels",
     "exact": "fastsa._exact",
+    "knn_shapley": "fastsa.knn",
 }
 _rooms = ("amortize", "estimators", "games", "labels", "metrics", "ops", "utilities")
 

@@ -1,5 +1,6 @@
 // The _core module: takes pointers out of checked arrays, releases the GIL and calls one launcher.
 #include "bind/arrays.h"
+#include "bind/knn_shapley.h"
 #include "launch/isa.h"
 #include "ops/coalitions.h"
 #include "ops/knn.h"
@@ -215,6 +216,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_statistics(m);
   bind_walks(m);
   bind_knn(m);
+  bind_knn_shapley(m);
   bind_logistic(m);
   bind_open(m);
   m.def("instruction_set", [] { return has_avx2() ? "avx2" : "portable"; });

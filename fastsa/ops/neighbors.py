@@ -1,0 +1,165 @@
+"""Work over validation points: who is near whom, cut into blocks that fit `max_bytes` and summed in one fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks, _core, _threads
+
+METRICS = {"euclidean": 0, "cosine": 0, "inner": 1}
+POINT_DTYPES = (np.float16, np.float32, np.float64)
+DEFAULT_BYTES = 1 << 28
+_PARTIAL_VALUES = 1 << 22
+_MOST_PARTIALS = 64
+_FEWEST_PARTIALS = 8
+_BLOCK_VALUES = 1 << 13
+_VAL_PER_PASS = 4
+_MOST_VAL_PER_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """Training points as seen from validation points; checked arrays, exact dtypes.
+
+    X        float16, float32 or float64 [n, d]
+    X_val    the same [m, d], or None: every training point is valued by the others
+    y, y_val int32 classes [n], [m], or None where classes play no part
+    metric   "euclidean": the sum over features of squared differences, in their order, in float64
+             "cosine": the same between points scaled to length one
+             "inner": minus the inner product
+    """
+
+    X: NDArray[Any]
+    X_val: NDArray[Any] | None
+    y: NDArray[np.int32] | None
+    y_val: NDArray[np.int32] | None
+    metric: str
+
+    @property
+    def n(self) -> int:
+        return self.X.shape[0]
+
+    @property
+    def n_val(self) -> int:
+        return self.n if self.X_val is None else self.X_val.shape[0]
+
+    @property
+    def n_neighbors(self) -> int:
+        """Training points that one validation point ranks."""
+        return self.n - 1 if self.X_val is None else self.n
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError where an array is not what the class says."""
+        _checks.choice("metric", self.metric, METRICS)
+        for name, x in (("X", self.X), ("X_val", self.X_val)):
+            if x is None and name == "X_val":
+                continue
+            if not isinstance(x, np.ndarray) or x.dtype not in POINT_DTYPES:
+                given = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+                raise TypeError(f"{name} is {given}; expected an array of float16, float32 or float64.")
+            _checks.exact(name, x, x.dtype, 2)
+        if self.X_val is not None and self.X_val.shape[1] != self.X.shape[1]:
+            raise ValueError(f"X_val has {self.X_val.shape[1]} features; expected {self.X.shape[1]}, as in X.")
+        _checks.count("the number of points", self.n, most=_checks.MOST_PLAYERS)
+        for name, y, size in (("y", self.y, self.n), ("y_val", self.y_val, self.n_val)):
+            if y is not None:
+                _checks.exact(name, y, np.int32, 1)
+                if y.size != size:
+                    raise ValueError(f"{name} has {y.size} entries; expected {size}, one per point.")
+
+    def problem(self) -> _core.NeighborProblem:
+        """The native view."""
+        X_val = self.X if self.X_val is None else self.X_val
+        y_val = self.y if self.X_val is None else self.y_val
+        cosine = self.metric == "cosine"
+        scale = _to_length_one("X", self.X) if cosine else None
+        val_scale = (scale if self.X_val is None else _to_length_one("X_val", X_val)) if cosine else None
+        return _core.NeighborProblem(
+            self.X, X_val, scale, val_scale, METRICS[self.metric], self.y, y_val, self.X_val is None
+        )
+
+
+def sum_over_validation(
+    hood: Neighborhood,
+    launch: Callable[..., None],
+    *,
+    max_bytes: int | None,
+    n_threads: int | None,
+    cancel: _threads.Cancel | None,
+) -> NDArray[np.float64]:
+    """Sum over validation points of the values that `launch` adds: float64 [n].
+
+    Partial sums belong to fixed ranges of validation points and are added in their order, so the bytes do not depend on
+    the threads, nor on `max_bytes`, which bounds the working memory (at least 8 rows of values and one of keys).
+    """
+    per_partial = val_per_partial(hood.n, hood.n_val)
+    partials = np.zeros((-(-hood.n_val // per_partial), hood.n), dtype=np.float64)
+    run_validation(
+        hood, launch, partials, (0, hood.n_val), per_partial, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel
+    )
+    total = partials[0]
+    for partial in partials[1:]:
+        total += partial
+    return total
+
+
+def run_validation(
+    hood: Neighborhood,
+    launch: Callable[..., None],
+    out: NDArray[np.float64],
+    val: tuple[int, int],
+    val_per_row: int,
+    *,
+    max_bytes: int | None,
+    n_threads: int | None,
+    cancel: _threads.Cancel | None,
+    problem: _core.NeighborProblem | None = None,
+) -> None:
+    """Add the values of validation points val[0] .. val[1] - 1 to rows of `out`, `val_per_row` of them to each."""
+    problem = hood.problem() if problem is None else problem
+    threads = min(_threads.resolve(n_threads), -(-(val[1] - val[0]) // val_per_row))
+    cut = _cut(hood, problem, (max_bytes or DEFAULT_BYTES) // max(threads, 1))
+    n_bytes = _core.neighbor_workspace(problem, cut)
+    first = val[0]
+
+    def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        launch(problem, cut, out, first, val_per_row, first + begin, first + end, _threads.scratch(n_bytes), flag)
+
+    chunk = val_per_row if val_per_row > 1 else _MOST_VAL_PER_BLOCK
+    _threads.run(kernel, val[1] - first, chunk=chunk, n_threads=threads, cancel=cancel)
+
+
+def val_per_partial(n: int, n_val: int) -> int:
+    """Validation points whose values are summed into one row, before the rows are."""
+    partials = min(max(_PARTIAL_VALUES // n, _FEWEST_PARTIALS), _MOST_PARTIALS)
+    per_partial = -(-n_val // partials)
+    return -(-per_partial // _VAL_PER_PASS) * _VAL_PER_PASS
+
+
+def _cut(hood: Neighborhood, problem: _core.NeighborProblem, max_bytes: int) -> _core.NeighborCut:
+    """As many validation points in a block as fit; no value depends on it."""
+    d = hood.X.shape[1]
+    points = min(max(_BLOCK_VALUES // d // 8 * 8, 64), 256)
+    sample = min(hood.n, max(64, min(4096, hood.n // 32)))
+    for val in range(_MOST_VAL_PER_BLOCK, 0, -_VAL_PER_PASS):
+        cut = _core.NeighborCut(val, points, sample)
+        if _core.neighbor_workspace(problem, cut) <= max_bytes:
+            break
+    return cut
+
+
+def _to_length_one(name: str, x: NDArray[Any]) -> NDArray[np.float64]:
+    """1 / length of every point, each length summed over features in their order: float64 [n]."""
+    squares = np.zeros(x.shape[0])
+    for j in range(x.shape[1]):
+        column = x[:, j].astype(np.float64)
+        squares += column * column
+    if not (squares > 0).all():
+        row = int(np.flatnonzero(squares == 0)[0])
+        raise ValueError(f"{name}[{row}] has length zero, and so no direction; drop it or use another metric.")
+    return 1.0 / np.sqrt(squares)
