@@ -54,8 +54,9 @@ FSA_INLINE Register<T> exp(Register<T> x) {
 
 FSA_INLINE double exp(double x) { return exp<double>(Register<double>{} + x)[0]; }
 
-// The natural logarithm of a positive normal number: x = 2^n m with m in [sqrt(1/2), sqrt(2)), and
-// log m = 2 artanh((m - 1) / (m + 1)) by its series to the 23rd power.
+// The natural logarithm of a positive normal number: x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)). With
+// s = f / (2 + f), log(1 + f) = 2 artanh(s) = 2 s + s tail, the tail being 2 s^2 / 3 + 2 s^4 / 5 + ... to the 22nd
+// power; and 2 s = f - s f, so that only small terms are rounded.
 FSA_INLINE double log(double x) {
   int64_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -67,10 +68,13 @@ FSA_INLINE double log(double x) {
     m *= 0.5;
     ++n;
   }
-  const double s = (m - 1.0) / (m + 1.0);
-  double series = 0.0;
-  for (int power = 23; power >= 1; power -= 2) series = series * (s * s) + 1.0 / power;
-  return static_cast<double>(n) * 0x1.62e42fefa39efp-1 + 2.0 * s * series;
+  const double f = m - 1.0;
+  const double s = f / (2.0 + f);
+  double tail = 0.0;
+  for (int power = 23; power >= 3; power -= 2) tail = (tail + 2.0 / power) * (s * s);
+  const double whole = static_cast<double>(n);
+  using C = ExpConstants<double>;
+  return whole * C::kLn2High - ((s * (f - tail) - whole * C::kLn2Low) - f);
 }
 
 }  // namespace fsa::FSA_ISA

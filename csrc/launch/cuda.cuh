@@ -1,5 +1,5 @@
-// Runs a body on a device: over rows by a grid-stride loop, or by a block's phases with a barrier after each. Launches go
-// to the caller's stream and are never waited for; a refused launch becomes an exception that names the kernel.
+// Runs a body on a device: over rows by a grid-stride loop, or by a block's phases with a barrier after each. Launches
+// go to the caller's stream and are not waited for; a refused launch becomes an exception that names the kernel.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,5 +1,5 @@
-// Cooperation within a block, written so that a host can follow it: a kernel is kPhases phases over a Shared struct. Within a
-// phase no thread reads what another writes; between phases all have finished.
+// Cooperation within a block, written so that a host can follow it: a kernel is kPhases phases over a Shared struct.
+// Within a phase no thread reads what another writes; before the next all have finished.
 //   struct Kernel {
 //     struct Shared { ... };
 //     static constexpr int32_t kPhases;

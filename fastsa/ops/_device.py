@@ -1,4 +1,4 @@
-"""Where an operation runs: on the host's threads, or on a CUDA device, where arrays are CuPy's and work waits in a stream."""
+"""Where an operation runs: on the host's threads, or on a CUDA device, whose arrays are CuPy's."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def cuda(device: Any, n_threads: int | None) -> Cuda | None:
     if _checks.choice("device", device, DEVICES) == "cpu":
         return None
     if n_threads is not None:
-        raise ValueError(f"n_threads is {n_threads!r}; expected None with device='cuda', which runs none of the host's.")
-    kernels = _kernels()
-    return Cuda(kernels, _cupy())
+        raise ValueError(f"n_threads is {n_threads!r}; expected None with device='cuda', which has no such threads.")
+    return Cuda(_kernels(), _cupy())
 
 
 def _kernels() -> ModuleType:
@@ -33,12 +32,13 @@ def _kernels() -> ModuleType:
         kernels = importlib.import_module("fastsa._cuda")
     except ModuleNotFoundError:
         raise _checks.BackendUnavailable(
-            "device='cuda' needs the module fastsa._cuda, which this installation was built without; install fastsa from "
-            "source on a machine with the CUDA toolkit (nvcc)."
+            "device='cuda' needs the module fastsa._cuda, which this installation was built without; install fastsa "
+            "from source on a machine with the CUDA toolkit (nvcc)."
         ) from None
     if kernels.device_count() == 0:
         raise _checks.BackendUnavailable(
-            "device='cuda' needs a CUDA device, and the driver shows none; install an NVIDIA driver, or use device='cpu'."
+            "device='cuda' needs a CUDA device, and there is none or no driver for it; check nvidia-smi, or use "
+            "device='cpu'."
         )
     return kernels
 
@@ -48,7 +48,7 @@ def _cupy() -> ModuleType:
         return importlib.import_module("cupy")
     except ImportError as missing:
         raise _checks.BackendUnavailable(
-            f"device='cuda' needs CuPy, which cannot be imported ({missing}); install it with pip install 'fastsa[cuda]'."
+            f"device='cuda' needs CuPy, which cannot be imported ({missing}); run pip install 'fastsa[cuda]'."
         ) from missing
 
 

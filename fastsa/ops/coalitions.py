@@ -1,4 +1,4 @@
-"""Coalitions: prefixes of permutations, subsets by law, draws with replacement; dense rows of bits where games are small.
+"""Coalitions: prefixes of permutations, subsets by law, draws with replacement; dense rows of bits for small games.
 
 A row of bits is uint64 [words], words = ceil(n_players / 64); player p is bit p % 64 of word p // 64.
 """
@@ -71,8 +71,8 @@ def subsets(
 
     Either `sizes`, float64 [n_players + 1], gives the probability of each size and a subset is uniform within its size;
     or every player joins independently with probability `q`, taken to the nearest multiple of 2**-32. Row r depends on
-    (seed, role, first_row + r) only. With `device` "cuda" the result (and `out`) is a CuPy array of the same bytes, ready
-    in CuPy's current stream; `sizes` stays a numpy array.
+    (seed, role, first_row + r) only. With `device` "cuda" the result (and `out`) is a CuPy array of the same bytes,
+    ready in CuPy's current stream; `sizes` stays a numpy array.
 
     Raises ValueError unless exactly one law is given, when `sizes` are negative or do not sum to 1 within 1e-9, or when
     `q` is outside [0, 1]; BackendUnavailable when "cuda" lacks what it needs.
