@@ -1,0 +1,82 @@
+"""On a device: the same bytes as on the host, in any stream."""
+
+from __future__ import annotations
+
+import ctypes.util
+import importlib
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+import fastsa.ops as ops
+
+pytestmark = pytest.mark.cuda
+
+
+@pytest.fixture(scope="module")
+def cupy(build_module):
+    """CuPy, with a device and fastsa._cuda, which is built here where the installation has none."""
+    if ctypes.util.find_library("cuda") is None:
+        pytest.skip("no CUDA driver")
+    cupy = pytest.importorskip("cupy")
+    try:
+        kernels = importlib.import_module("fastsa._cuda")
+    except ModuleNotFoundError:
+        if shutil.which("nvcc") is None:
+            pytest.skip("fastsa._cuda is not built, and nvcc is not installed")
+        kernels, _ = build_module("_cuda", "-DFASTSA_CUDA=ON")
+    if kernels.device_count() == 0:
+        pytest.skip("no CUDA device")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "fastsa._cuda", kernels)
+        yield cupy
+
+
+def same_bytes(on_device, on_host):
+    return on_device.dtype == on_host.dtype and on_device.get().tobytes() == on_host.tobytes()
+
+
+@pytest.mark.parametrize(("n_players", "rows"), [(1, 3), (2, 1000), (65, 100_003), (1000, 257)])
+def test_permutations(cupy, n_players, rows):
+    given = {"seed": 2**63 + 5, "first_row": 2**32 - rows, "role": "truth"}
+    drawn = ops.permutations(n_players, rows, device="cuda", **given)
+    assert same_bytes(drawn, ops.permutations(n_players, rows, **given))
+
+
+@pytest.mark.parametrize(("n_players", "rows"), [(1, 3), (64, 1000), (65, 1001), (300, 100)])
+def test_prefix_coalitions(cupy, n_players, rows):
+    orders = ops.permutations(n_players, rows, seed=3)
+    assert same_bytes(ops.prefix_coalitions(cupy.asarray(orders), device="cuda"), ops.prefix_coalitions(orders))
+
+
+@pytest.mark.parametrize("n_players", [1, 64, 100, 129])
+def test_subsets(cupy, n_players):
+    sizes = np.random.default_rng(8).dirichlet(np.ones(n_players + 1))
+    for law in ({"sizes": sizes}, {"q": 0.3}):
+        given = {"seed": 11, "first_row": 4, "role": "certify", **law}
+        drawn = ops.subsets(n_players, 50_001, device="cuda", **given)
+        assert same_bytes(drawn, ops.subsets(n_players, 50_001, **given))
+
+
+def test_draws_with_replacement(cupy):
+    ids = np.random.default_rng(1).integers(0, 2**48, 20_011, dtype=np.uint64)
+    samples = np.arange(ids.size, dtype=np.uint32)
+    given = {"min_size": 0, "max_size": 90, "seed": 6, "role": "select"}
+    drawn = ops.draws_with_replacement(77, cupy.asarray(ids), cupy.asarray(samples), device="cuda", **given)
+    assert all(map(same_bytes, drawn, ops.draws_with_replacement(77, ids, samples, **given)))
+
+
+def test_work_waits_in_the_current_stream_and_out_is_written(cupy):
+    expected = ops.permutations(50, 10_000, seed=9)
+    with cupy.cuda.Stream(non_blocking=True) as stream:
+        out = cupy.empty((10_000, 50), np.int32)
+        assert ops.permutations(50, 10_000, seed=9, out=out, device="cuda") is out
+        stream.synchronize()
+        assert same_bytes(out, expected)
+
+
+def test_host_arrays_are_refused(cupy):
+    with pytest.raises(TypeError, match="orders is a ndarray; expected a CuPy array"):
+        ops.prefix_coalitions(np.zeros((1, 1), np.int32), device="cuda")
