@@ -109,6 +109,7 @@ def _trunks(multisets: list[tuple[int, ...]], size: int, items: NDArray[np.int32
         rows,
         np.tile(items, len(multisets)),
         rows * items.size,
+        many_branches=True,
     )
 
 

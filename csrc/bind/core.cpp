@@ -86,15 +86,16 @@ void bind_walks(py::module_& m) {
   py::class_<Walks>(m, "Walks", "A view of walks; keeps its arrays alive.")
       .def(py::init([](Array<int32_t> players, Array<int64_t> offsets, Array<int32_t> scored,
                        Array<int64_t> scored_offsets, Array<int32_t> branches, Array<int64_t> branch_offsets,
-                       int64_t n_outputs) {
+                       int64_t n_outputs, bool many_branches) {
              return Walks{{players.data(), offsets.data()},
                           {scored.data(), scored_offsets.data()},
                           {branches.data(), branch_offsets.data()},
-                          n_outputs};
+                          n_outputs,
+                          many_branches};
            }),
            arg("players").noconvert(), arg("offsets").noconvert(), arg("scored").noconvert(),
            arg("scored_offsets").noconvert(), arg("branches").noconvert(), arg("branch_offsets").noconvert(),
-           arg("n_outputs"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
+           arg("n_outputs"), arg("many_branches") = false, py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
            py::keep_alive<1, 5>(), py::keep_alive<1, 6>(), py::keep_alive<1, 7>());
 }
 

@@ -91,7 +91,7 @@ class KnnState {
     return WalkStatus::kDone;
   }
 
-  void mark(int64_t /*n_branches*/) { std::memcpy(saved_, state_, static_cast<size_t>(bytes(tile_.distances.n_columns, tile_.k))); }
+  void mark(bool /*many_branches*/) { std::memcpy(saved_, state_, static_cast<size_t>(bytes(tile_.distances.n_columns, tile_.k))); }
   void rewind() { std::memcpy(state_, saved_, static_cast<size_t>(bytes(tile_.distances.n_columns, tile_.k))); }
 
  private:

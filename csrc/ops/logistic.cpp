@@ -18,7 +18,7 @@ class LogisticUtility {
 
   void reset() {
     members_.clear();
-    solver_.forget();
+    solver_.begin_walk();
     branching_ = false;
   }
   void add(int32_t player) {
@@ -29,8 +29,8 @@ class LogisticUtility {
       solver_.forget();
     }
   }
-  void mark(int64_t n_branches) {
-    solver_.mark(n_branches);
+  void mark(bool many_branches) {
+    solver_.mark(many_branches);
     branching_ = true;
   }
   void rewind() {

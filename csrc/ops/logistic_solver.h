@@ -37,6 +37,11 @@ class LogisticSolver {
     saved_.probability = arena.take<float>(problem.n_classes * stride_);
   }
 
+  void begin_walk() {
+    branching_ = false;
+    forget();
+  }
+
   // What was solved does not carry over to the members to come: another walk, or another set of classes.
   void forget() {
     solved_size_ = evaluated_size_ = 0;
@@ -56,6 +61,7 @@ class LogisticSolver {
     }
     for (int iteration = 0; iteration < kMostIterations; ++iteration) {
       if (preconditioner_->outgrown()) {
+        if (branching_) preconditioner_ = &branch_preconditioner_;  // the trunk's serves the branches to come
         preconditioner_->prepare(probability_, first ? LogisticPreconditioner::kSmallBlock : LogisticPreconditioner::kLargeBlock);
       }
       double error = error_norm();
@@ -79,14 +85,16 @@ class LogisticSolver {
   }
 
   // Branches start from here. Whatever one of them does, rewinding restores every byte that the next one reads.
-  void mark(int64_t n_branches) {
+  void mark(bool many_branches) {
     if (solved_size_ == members_.size && columns_ > 0) {
       if (evaluated_size_ != members_.size) evaluate(0.0);
-      if (n_branches >= kManyBranches) preconditioner_->prepare(probability_, LogisticPreconditioner::kLargeBlock);
+      if (many_branches) preconditioner_->prepare(probability_, LogisticPreconditioner::kLargeBlock);
     }
     saved_.columns = columns_;
     saved_.solved_size = solved_size_;
     saved_.evaluated_size = evaluated_size_;
+    saved_.rough = rough_;
+    branching_ = true;
     copy(weights, saved_.weights, columns_ * width_);
     copy(gradient_, saved_.gradient, columns_ * width_);
     for (int64_t c = 0; c < columns_; ++c) copy(probability_ + c * stride_, saved_.probability + c * stride_, members_.size);
@@ -96,6 +104,7 @@ class LogisticSolver {
     columns_ = saved_.columns;
     solved_size_ = saved_.solved_size;
     evaluated_size_ = saved_.evaluated_size;
+    rough_ = saved_.rough;
     preconditioner_ = &trunk_preconditioner_;
     copy(saved_.weights, weights, columns_ * width_);
     copy(saved_.gradient, gradient_, columns_ * width_);
@@ -116,7 +125,6 @@ class LogisticSolver {
   static constexpr int kMostIterations = 100;
   static constexpr int kMostProducts = 500;
   static constexpr int kMostShrinks = 40;
-  static constexpr int64_t kManyBranches = 4;
 
   template <class T>
   static void copy(const T* from, T* to, int64_t n) {
@@ -325,6 +333,7 @@ class LogisticSolver {
   int64_t solved_size_ = 0;     // members that weights solve; 0 when they solve nothing of this walk
   int64_t evaluated_size_ = 0;  // members whose probabilities and gradient are those of weights; 0 when out of date
   bool rough_ = false;          // the last evaluation was in float
+  bool branching_ = false;      // between mark and the end of the walk
   double* gradient_;                                                                        // [columns, width]
   float *float_gradient_, *step_, *residual_, *direction_, *scaled_, *curved_, *float_weights_;  // [columns, width]
   float *probability_, *float_residuals_;                                                   // [columns, stride]
@@ -333,6 +342,7 @@ class LogisticSolver {
   float* float_scores_;                                                                     // [columns, 8]
   struct {
     int64_t columns, solved_size, evaluated_size;
+    bool rough;
     double *weights, *gradient;  // [columns, width]
     float* probability;          // [columns, stride]
   } saved_{};

@@ -11,13 +11,14 @@ struct Walks {
   Ragged<const int32_t> scored;    // positions, ascending; position t is the coalition of the first t players
   Ragged<const int32_t> branches;  // players
   int64_t n_outputs;
+  bool many_branches;              // worth preparing for; asked, not counted, so that no branch depends on the others
 
   int64_t first_value(int64_t row) const { return scored.offsets[row] + branches.offsets[row]; }
 };
 
 enum class WalkStatus : int32_t { kDone = 0, kCancelled = 1, kNotConverged = 2, kFailed = 3 };
 
-// A Utility has reset(), add(player), score(out) -> WalkStatus, and mark(n_branches) / rewind() around branches.
+// A Utility has reset(), add(player), score(out) -> WalkStatus, and mark(many_branches) / rewind() around branches.
 template <class Utility>
 WalkStatus walk_row(Utility& utility, const Walks& walks, int64_t row, double* values, CancelFlag cancel) {
   double* out = values + walks.first_value(row) * walks.n_outputs;
@@ -39,7 +40,7 @@ WalkStatus walk_row(Utility& utility, const Walks& walks, int64_t row, double* v
   if (walks.branches.size(row) == 0) return WalkStatus::kDone;
 
   join_until(walks.players.size(row));
-  utility.mark(walks.branches.size(row));
+  utility.mark(walks.many_branches);
   for (int64_t b = 0; b < walks.branches.size(row); ++b) {
     utility.add(walks.branches[row][b]);
     if (const WalkStatus status = score(); status != WalkStatus::kDone) return status;

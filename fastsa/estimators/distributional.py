@@ -13,6 +13,8 @@ from fastsa.estimators.estimator import Draw, Estimator
 from fastsa.games import Game
 from fastsa.ops import Walks, draws_with_replacement
 
+_MANY_BRANCHES = 4  # from here on, what it takes to prepare a coalition for them is repaid
+
 
 @dataclass(frozen=True)
 class Distributional(Estimator):
@@ -99,6 +101,7 @@ class Distributional(Estimator):
             np.arange(rows + 1, dtype=np.int64),
             np.tile(game.item_players[items[by_block]], samples),
             branch_offsets,
+            self.shared >= _MANY_BRANCHES,
         )
         trunk_of_branch = np.repeat(walks.scored_values, branches_per_row)
         return Draw(walks, np.tile(items[by_block], samples), walks.branch_values, trunk_of_branch)

@@ -21,6 +21,9 @@ class Walks:
     scored, scored_offsets    int32 positions, ascending within a row: t is the coalition of the first t players
     branches, branch_offsets  int32 players who each join the finished coalition on their own, and are scored
 
+    many_branches             whether coalitions are worth preparing for several branches; asked rather than counted, so
+                              that the value of a branch does not depend on which others join
+
     A permutation scores every position; a distributional sample scores its coalition and one branch, the point to value.
     The values of a row are its scored positions in order, then its branches: row r owns values
     `value_offsets[r] : value_offsets[r + 1]` of the whole answer.
@@ -37,6 +40,7 @@ class Walks:
     scored_offsets: NDArray[np.int64]
     branches: NDArray[np.int32]
     branch_offsets: NDArray[np.int64]
+    many_branches: bool = False
 
     @property
     def rows(self) -> int:
@@ -111,6 +115,7 @@ class Walks:
             *part(self.players, self.offsets),
             *part(self.scored, self.scored_offsets),
             *part(self.branches, self.branch_offsets),
+            self.many_branches,
         )
 
     @staticmethod

@@ -73,7 +73,7 @@ class PreparedKNN:
         utility, data = self._utility, self._data
         n_val = data.y_val.size
         earned = np.zeros((walks.n_values, 1), dtype=np.float64)
-        view = _core.Walks(*walks.arrays, 1)
+        view = _core.Walks(*walks.arrays, 1, walks.many_branches)
         tile = min(n_val, max(1, max_bytes // (2 * 8 * data.y.size)))
         for first in range(0, n_val, tile):
             part = slice(first, min(first + tile, n_val))

@@ -108,7 +108,7 @@ class PreparedLogistic:
         cancel: _threads.Cancel,
     ) -> NDArray[np.float64]:
         values = np.empty((walks.n_values, n_outputs), dtype=np.float64)
-        view = _core.Walks(*walks.arrays, n_outputs)
+        view = _core.Walks(*walks.arrays, n_outputs, walks.many_branches)
         most_members = int(walks.sizes.max(initial=0)) + 1
         n_bytes = _core.logistic_workspace(problem, most_members)
 
