@@ -57,17 +57,11 @@ class FunctionGame:
         walks.check(self.n_players)
         values = np.empty((walks.n_values, self.n_outputs), dtype=np.float64)
         rows_per_batch = max(1, check_max_bytes(max_bytes) // self.n_players)
-        ends = walks.value_offsets
-        begin = 0
-        while begin < walks.rows:
+        for first in range(0, walks.n_values, rows_per_batch):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
-            end = max(begin + 1, int(np.searchsorted(ends, ends[begin] + rows_per_batch, side="right")) - 1)
-            coalitions = _expanded(walks.take(begin, end), self.n_players)
-            for first in range(0, coalitions.shape[0], rows_per_batch):
-                part = coalitions[first : first + rows_per_batch]
-                values[ends[begin] + first : ends[begin] + first + part.shape[0]] = self.evaluate(part)
-            begin = end
+            stop = min(first + rows_per_batch, walks.n_values)
+            values[first:stop] = self.evaluate(_expanded(walks, first, stop, self.n_players))
         return values
 
     def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
@@ -78,7 +72,7 @@ class FunctionGame:
             raise TypeError(f"fn answered dtype {answer.dtype}; expected real numbers.")
         values = answer[:, None] if answer.ndim == 1 else answer
         outputs = self.n_outputs or (values.shape[1] if values.ndim == 2 else 0)
-        if values.ndim != 2 or values.shape != (coalitions.shape[0], outputs):
+        if values.ndim != 2 or values.shape != (coalitions.shape[0], outputs) or outputs == 0:
             rows = coalitions.shape[0]
             raise ValueError(f"fn answered shape {answer.shape} for {rows} coalitions; expected [rows] or [rows, outputs].")
         if not np.isfinite(values).all():
@@ -86,17 +80,22 @@ class FunctionGame:
         return values.astype(np.float64)
 
 
-def _expanded(walks: Walks, n_players: int) -> NDArray[np.bool_]:
-    """The coalition behind every value, in the order of values: booleans [walks.n_values, n_players]."""
-    coalitions = np.zeros((walks.n_values, n_players), dtype=np.bool_)
-    for row in range(walks.rows):
+def _expanded(walks: Walks, first: int, stop: int, n_players: int) -> NDArray[np.bool_]:
+    """The coalitions behind values first .. stop - 1, parts of walks included: booleans [stop - first, n_players]."""
+    coalitions = np.empty((stop - first, n_players), dtype=np.bool_)
+    ends = walks.value_offsets
+    begin = int(np.searchsorted(ends, first, side="right")) - 1
+    for row in range(begin, int(np.searchsorted(ends, stop, side="left"))):
         players = walks.players[walks.offsets[row] : walks.offsets[row + 1]]
         scored = walks.scored[walks.scored_offsets[row] : walks.scored_offsets[row + 1]]
         branches = walks.branches[walks.branch_offsets[row] : walks.branch_offsets[row + 1]]
-        own = coalitions[walks.value_offsets[row] : walks.value_offsets[row + 1]]
+        low, high = max(first, ends[row]), min(stop, ends[row + 1])
+        own = coalitions[low - first : high - first]
+        positions = scored[low - ends[row] : high - ends[row]]
+        joining = branches[max(0, low - ends[row] - scored.size) : max(0, high - ends[row] - scored.size)]
         first_joined = np.full(n_players, players.size, dtype=np.int64)
         np.minimum.at(first_joined, players, np.arange(players.size))
-        own[: scored.size] = first_joined < scored[:, None]
-        own[scored.size :] = first_joined < players.size
-        own[scored.size + np.arange(branches.size), branches] = True
+        np.less(first_joined, positions[:, None], out=own[: positions.size])
+        own[positions.size :] = first_joined < players.size
+        own[positions.size + np.arange(joining.size), joining] = True
     return coalitions
