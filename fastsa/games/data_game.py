@@ -33,7 +33,7 @@ class DataGame:
     n_players, n_outputs : int
     ids : uint64 [items]
     classes : the sorted classes of y
-    fingerprint : str, a hash of the data and the utility
+    fingerprint : str, a hash of the data, the ids and the utility
 
     Raises ValueError or TypeError for features that are not finite real numbers, shapes that do not fit, fewer than two
     classes, validation or item classes that `y` lacks, and unusable ids.
@@ -59,7 +59,7 @@ class DataGame:
         y_items: Any = None,
         ids: Any = None,
     ) -> None:
-        if not hasattr(utility, "prepare"):
+        if not hasattr(utility, "prepare") or isinstance(utility, type):
             raise TypeError(f"utility is {utility!r}; expected one of fastsa.utilities, such as Logistic().")
         if (X_items is None) != (y_items is None):
             raise ValueError("X_items and y_items go together; give both or neither.")
@@ -70,7 +70,7 @@ class DataGame:
         first_item = 0 if X_items is None else data.n_pool
         self.item_players = np.arange(first_item, data.y.size, dtype=np.int32)
         self.ids = _checks.ids(ids, self.item_players.size)
-        self.fingerprint = _fingerprint(utility, data)
+        self.fingerprint = _fingerprint(utility, data, self.ids)
         self._n_points = data.y.size
         self._empty_score = utility.empty_score(self.classes.size)
         self._prepared = utility.prepare(data)
@@ -121,9 +121,9 @@ def _encoded(
     return SupervisedData(points, encoded, n, X_val, y_val, int(classes.size)), classes
 
 
-def _fingerprint(utility: Utility, data: SupervisedData) -> str:
+def _fingerprint(utility: Utility, data: SupervisedData, ids: NDArray[np.uint64]) -> str:
     digest = hashlib.sha256(repr((utility, data.n_pool, data.n_classes)).encode())
-    for array in (data.X, data.y, data.X_val, data.y_val):
+    for array in (data.X, data.y, data.X_val, data.y_val, ids):
         digest.update(repr(array.shape).encode())
         digest.update(array.data)
     return digest.hexdigest()
