@@ -43,9 +43,9 @@ class Distributional(Estimator):
     replacement: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _checks.count("min_size", self.min_size, least=0)
-        _checks.count("max_size", self.max_size, least=self.min_size)
-        _checks.count("shared", self.shared)
+        self._settle("min_size", least=0)
+        self._settle("max_size", least=self.min_size)
+        self._settle("shared", least=1)
 
     @property
     def estimand(self) -> str:

@@ -78,6 +78,12 @@ class Estimator:
         """The walks of samples first .. stop - 1 for the items at these positions."""
         raise NotImplementedError
 
+    def _settle(self, name: str, *, least: int) -> int:
+        """A setting checked and held as int, so that equal settings compare, print and are stored alike."""
+        settled = _checks.count(name, getattr(self, name), least=least)
+        object.__setattr__(self, name, settled)
+        return settled
+
     def config(self) -> dict[str, Any]:
         """The estimator as plain data; `from_config` makes it again."""
         return {"name": type(self).__name__, **asdict(self)}

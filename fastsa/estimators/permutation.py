@@ -38,9 +38,11 @@ class PermutationShapley(Estimator):
     shares_draws: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        low = 0 if self.min_size is None else _checks.count("min_size", self.min_size, least=0)
+        low = 0
+        if self.min_size is not None:
+            low = self._settle("min_size", least=0)
         if self.max_size is not None:
-            _checks.count("max_size", self.max_size, least=low)
+            self._settle("max_size", least=low)
 
     @property
     def estimand(self) -> str:
@@ -59,9 +61,7 @@ class PermutationShapley(Estimator):
     def check(self, game: Game, items: NDArray[np.int64]) -> None:
         if game.item_players[items].max(initial=-1) >= game.n_players:
             raise ValueError("PermutationShapley values the pool's own points; use Distributional for points outside it.")
-        low, high = self._sizes(game.n_players)
-        if low > high:
-            raise ValueError(f"min_size is {low}; expected at most {high}, the largest coalition that a player can join.")
+        self._sizes(game.n_players)
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         low, high = self._sizes(game.n_players)
@@ -96,4 +96,6 @@ class PermutationShapley(Estimator):
         """Smallest and largest coalition that a contribution is made to."""
         low = 0 if self.min_size is None else self.min_size
         high = n_players - 1 if self.max_size is None else min(self.max_size, n_players - 1)
+        if low > high:
+            raise ValueError(f"min_size is {low}; expected at most {high}, the largest coalition that a player can join.")
         return low, high

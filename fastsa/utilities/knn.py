@@ -44,14 +44,15 @@ class KNN:
     n_outputs: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.count("k", self.k, most=2**15)
+        # Settled as int and float, so that equal utilities print alike and games of them have one fingerprint.
+        object.__setattr__(self, "k", _checks.count("k", self.k, most=2**15))
         _checks.choice("score", self.score, _SCORES)
         if self.empty is not None:
-            _checks.number("empty", self.empty)
+            object.__setattr__(self, "empty", _checks.number("empty", self.empty))
 
     def empty_score(self, n_classes: int) -> float:
         if self.empty is not None:
-            return float(self.empty)
+            return self.empty
         return 1.0 / n_classes if self.score == "accuracy" else 0.0
 
     def prepare(self, data: SupervisedData) -> PreparedKNN:

@@ -49,14 +49,15 @@ class Logistic:
     n_outputs: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        _checks.number("C", self.C, above=0.0)
+        # Settled as floats, so that equal utilities print alike and games of them have one fingerprint.
+        object.__setattr__(self, "C", _checks.number("C", self.C, above=0.0))
         _checks.choice("score", self.score, _SCORES)
         if self.empty is not None:
-            _checks.number("empty", self.empty)
+            object.__setattr__(self, "empty", _checks.number("empty", self.empty))
 
     def empty_score(self, n_classes: int) -> float:
         if self.empty is not None:
-            return float(self.empty)
+            return self.empty
         return 1.0 / n_classes if self.score == "accuracy" else -float(np.log(n_classes))
 
     def prepare(self, data: SupervisedData) -> PreparedLogistic:
