@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,8 @@ class Labels:
         if self.moments.mean.shape[1] != other.moments.mean.shape[1]:
             raise ValueError("the labels have different outputs; not merged.")
         evaluations = self.evaluations + other.evaluations
-        if np.array_equal(self.ids, other.ids):
+        if self.ids.size == other.ids.size and np.array_equal(np.sort(self.ids), np.sort(other.ids)):
+            other = other.take(np.argsort(other.ids)[np.argsort(np.argsort(self.ids))])
             for mine in self.ranges:
                 for theirs in other.ranges:
                     if mine.overlaps(theirs):
@@ -147,7 +149,10 @@ class Labels:
         return replace(self, moments=part, ids=self.ids[items])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an .npz archive without pickle; `Labels.load` gives the same bytes back."""
+        """Write an .npz archive without pickle; `Labels.load` gives the same bytes back.
+
+        A file that is there is replaced once the new one is whole, so that an interruption loses neither.
+        """
         about = {
             "format": _FORMAT,
             "estimator": self.estimator.config(),
@@ -155,33 +160,32 @@ class Labels:
             "evaluations": self.evaluations,
             "fingerprint": self.fingerprint,
         }
-        with open(path, "wb") as file:
-            np.savez(
-                file,
-                about=np.array(json.dumps(about)),
-                ids=self.ids,
-                count=self.moments.count,
-                mean=self.moments.mean,
-                deviation=self.moments.deviation,
-            )
+        arrays = {"ids": self.ids, **vars(self.moments)}
+        unfinished = f"{os.fspath(path)}.{os.getpid()}.part"
+        try:
+            with open(unfinished, "wb") as file:
+                np.savez(file, about=np.array(json.dumps(about)), **arrays)
+            os.replace(unfinished, path)
+        except BaseException:
+            if os.path.exists(unfinished):
+                os.remove(unfinished)
+            raise
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Labels:
         """Read what `save` wrote. Raises ValueError for a file of another format."""
-        with np.load(path, allow_pickle=False) as archive:
-            if "about" not in archive:
-                raise ValueError(f"{os.fspath(path)} does not hold labels; expected a file written by Labels.save.")
-            about = json.loads(str(archive["about"]))
-            if about.get("format") != _FORMAT:
-                raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
-            return Labels(
-                Moments(archive["count"], archive["mean"], archive["deviation"]),
-                archive["ids"],
-                from_config(about["estimator"]),
-                tuple(SampleRange(**r) for r in about["ranges"]),
-                about["evaluations"],
-                about["fingerprint"],
-            )
+        stored = _read(os.fspath(path))
+        about = json.loads(str(stored["about"]))
+        if about.get("format") != _FORMAT:
+            raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
+        return Labels(
+            Moments(stored["count"], stored["mean"], stored["deviation"]),
+            stored["ids"],
+            from_config(about["estimator"]),
+            tuple(SampleRange(**r) for r in about["ranges"]),
+            about["evaluations"],
+            about["fingerprint"],
+        )
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row per item and output: id, output, mean, stderr, count. Needs pandas."""
@@ -203,6 +207,17 @@ class Labels:
     def _check_game(self, fingerprint: str) -> None:
         if fingerprint != self.fingerprint:
             raise ValueError("these are labels of another game (other data, or another utility); make new ones for this.")
+
+
+def _read(path: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a labels file; ValueError for any other file."""
+    names = ("about", "ids", "count", "mean", "deviation")
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in names}
+        except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+            raise ValueError(f"{path} does not hold labels; expected a file written by Labels.save.") from None
 
 
 def _joined(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:
