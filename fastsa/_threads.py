@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -62,9 +62,10 @@ def run(
     if cancel.is_set():
         raise Cancelled
     pool = _pool(resolve(n_threads))
-    starts = range(0, n_rows, chunk)
-    tasks = [pool.submit(_guarded, kernel, start, min(start + chunk, n_rows), cancel) for start in starts]
+    tasks: list[Future[None]] = []
     try:
+        for start in range(0, n_rows, chunk):
+            tasks.append(pool.submit(_guarded, kernel, start, min(start + chunk, n_rows), cancel))
         done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
         for task in done:
             task.result()
