@@ -15,7 +15,15 @@ MOST_PLAYERS = 2**31 - 1
 
 
 class BackendUnavailable(RuntimeError):
-    """A device or an optional library that was asked for is not there."""
+    """A device or an optional library that was asked for is not there; the message says how to get it.
+
+    >>> import fastsa
+    >>> try:
+    ...     raise fastsa.BackendUnavailable("to_dataframe needs pandas: pip install pandas.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    to_dataframe needs pandas: pip install pandas.
+    """
 
 
 def integer(name: str, value: Any) -> int:
@@ -50,10 +58,11 @@ def number(name: str, value: Any, *, above: float | None = None) -> float:
 
 
 def choice(name: str, value: Any, choices: Any) -> Any:
-    """`value`, one of `choices`."""
-    if value not in choices:
+    """`value`, one of `choices`, which are names."""
+    if not isinstance(value, str) or value not in choices:
         listed = ", ".join(repr(c) for c in choices)
-        raise ValueError(f"{name} is {value!r}; expected one of {listed}.")
+        wrong = ValueError if isinstance(value, str) else TypeError
+        raise wrong(f"{name} is {value!r}; expected one of {listed}.")
     return value
 
 
@@ -147,12 +156,27 @@ def targets(name: str, y: Any, n: int) -> NDArray[Any]:
         raise ValueError(f"{name} contains NaN or infinity; expected a class for every point.")
     if values.dtype.kind == "O" and any(v is None or v != v for v in values):
         raise ValueError(f"{name} contains a missing value; expected a class for every point.")
+    if values.dtype.kind == "O":
+        _refuse_mixed_kinds(name, values)
     return values
+
+
+def _refuse_mixed_kinds(name: str, values: NDArray[Any]) -> None:
+    try:
+        np.sort(values)
+    except TypeError:
+        kinds = " and ".join(sorted({type(v).__name__ for v in values}))
+        raise TypeError(f"{name} mixes classes of type {kinds}, which do not sort; convert them to one type.") from None
 
 
 def encode(name: str, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int32]:
     """Positions of `y` in the sorted `classes`; a class that is not there is refused by name."""
-    places = np.searchsorted(classes, y)
+    if (classes.dtype.kind in "US") != (y.dtype.kind in "US") and "O" not in (classes.dtype.kind, y.dtype.kind):
+        raise TypeError(f"{name} has dtype {y.dtype} and y has {classes.dtype}; expected classes of one kind.")
+    try:
+        places = np.searchsorted(classes, y)
+    except TypeError:
+        raise TypeError(f"{name} has classes such as {y[0]!r}, y such as {classes[0]!r}; expected one type.") from None
     places[places == classes.size] = 0
     unseen = np.flatnonzero(classes[places] != y)
     if unseen.size:

@@ -41,8 +41,9 @@ def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
     "leave_one_out" (n - 1), or any estimator, whose estimand is enumerated. T ranges over the subsets of the other
     players, or, where the estimator draws with replacement, over all multisets of players with their probabilities.
 
-    Raises ValueError for more than 16 players, more than 200,000 multisets, or items outside the pool where the value
-    is one of the pool's own players.
+    Raises TypeError for an index of another type; ValueError for an unknown name, more than 16 players, more than 200,000
+    multisets, sizes that the game's coalitions do not have, or items outside the pool where the value is one of the
+    pool's own players.
 
     >>> import fastsa, numpy as np
     >>> game = fastsa.games.FunctionGame(lambda c: c.all(axis=1) * 1.0, 3)
@@ -54,6 +55,8 @@ def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
         raise ValueError(f"the game has {n} players; enumeration takes at most {_MOST_PLAYERS}. Use a LabelStream.")
     if isinstance(index, str):
         law, replacement = _named_law(index, n), False
+    elif not hasattr(index, "size_law"):
+        raise TypeError(f"index is {index!r}; expected 'shapley', 'banzhaf', 'leave_one_out' or an estimator.")
     else:
         law, replacement = np.asarray(index.size_law(n), dtype=np.float64), index.replacement
     return _over_multisets(game, law) if replacement else _over_subsets(game, law)

@@ -251,8 +251,10 @@ def _positions(items: Any, n_items: int) -> NDArray[np.int64]:
     if items is None:
         return np.arange(n_items, dtype=np.int64)
     positions = np.asarray(items)
-    if positions.ndim != 1 or positions.size == 0 or positions.dtype.kind not in "iu":
-        raise ValueError(f"items have shape {positions.shape} and dtype {positions.dtype}; expected integer positions [m].")
+    if positions.ndim != 1 or positions.size == 0:
+        raise ValueError(f"items have shape {positions.shape}; expected positions [m], at least one.")
+    if positions.dtype.kind not in "iu":
+        raise TypeError(f"items have dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask).")
     if positions.min() < 0 or positions.max() >= n_items:
         raise ValueError(f"items reach from {positions.min()} to {positions.max()}; expected 0 to {n_items - 1}.")
     if np.unique(positions).size != positions.size:

@@ -183,24 +183,38 @@ def draws_with_replacement(
 
 
 def unpack(bits: NDArray[np.uint64], n_players: int) -> NDArray[np.bool_]:
-    """Rows of bits uint64 [..., words] as booleans [..., n_players]."""
+    """Rows of bits uint64 [..., words] as booleans [..., n_players].
+
+    Raises TypeError for another dtype, ValueError when the last axis does not hold the words of `n_players`.
+
+    >>> import fastsa, numpy as np
+    >>> fastsa.ops.unpack(np.array([6], dtype=np.uint64), 4).tolist()
+    [False, True, True, False]
+    """
     n_players = _checks.count("n_players", n_players)
     bits = np.asarray(bits)
-    if bits.dtype != np.uint64 or bits.ndim == 0 or bits.shape[-1] != _n_words(n_players):
-        raise ValueError(
-            f"bits have dtype {bits.dtype} and shape {bits.shape}; expected uint64 [..., {_n_words(n_players)}]."
-        )
+    if bits.dtype != np.uint64:
+        raise TypeError(f"bits have dtype {bits.dtype}; expected uint64.")
+    if bits.ndim == 0 or bits.shape[-1] != _n_words(n_players):
+        raise ValueError(f"bits have shape {bits.shape}; expected [..., {_n_words(n_players)}] for {n_players} players.")
     octets = np.ascontiguousarray(bits).astype("<u8", copy=False).view(np.uint8)
     return np.unpackbits(octets, axis=-1, count=n_players, bitorder="little").view(np.bool_)
 
 
 def pack(coalitions: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Booleans [..., n_players] as rows of bits uint64 [..., words]; the inverse of `unpack`."""
+    """Booleans [..., n_players] as rows of bits uint64 [..., words]; the inverse of `unpack`.
+
+    Raises TypeError for another dtype, ValueError for no players.
+
+    >>> import fastsa, numpy as np
+    >>> fastsa.ops.pack(np.array([False, True, True, False])).tolist()
+    [6]
+    """
     coalitions = np.asarray(coalitions)
-    if coalitions.dtype != np.bool_ or coalitions.ndim == 0 or coalitions.shape[-1] == 0:
-        raise ValueError(
-            f"coalitions have dtype {coalitions.dtype} and shape {coalitions.shape}; expected bool [..., n_players]."
-        )
+    if coalitions.dtype != np.bool_:
+        raise TypeError(f"coalitions have dtype {coalitions.dtype}; expected bool.")
+    if coalitions.ndim == 0 or coalitions.shape[-1] == 0:
+        raise ValueError(f"coalitions have shape {coalitions.shape}; expected [..., n_players], at least one player.")
     octets = np.packbits(coalitions, axis=-1, bitorder="little")
     words = np.zeros((*coalitions.shape[:-1], 8 * _n_words(coalitions.shape[-1])), dtype=np.uint8)
     words[..., : octets.shape[-1]] = octets

@@ -91,7 +91,7 @@ class Walks:
         ):
             _checks.exact(name, flat, np.int32, 1)
             _checks.exact(f"offsets of {name}", offsets, np.int64, 1)
-            ascending = offsets.size == self.offsets.size and offsets[0] == 0 and offsets[-1] == flat.size
+            ascending = 0 < offsets.size == self.offsets.size and offsets[0] == 0 and offsets[-1] == flat.size
             if not ascending or (np.diff(offsets) < 0).any():
                 raise ValueError(f"offsets of {name} do not divide its {flat.size} entries into {self.rows} rows.")
         for name, flat in (("players", self.players), ("branches", self.branches)):
