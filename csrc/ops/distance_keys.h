@@ -84,15 +84,24 @@ class DistanceKeys {
       ++counts[cell];
     }
     // Neighbouring cells share their counts, and every cell keeps room for what the sample did not show.
-    const double floor = 0.02 * static_cast<double>(n) / kCells;
-    const double total = static_cast<double>(4 * n) + kCells * floor;
+    constexpr int64_t kReach = 1;
+    constexpr double kWeights = (kReach + 1) * (kReach + 1);
+    const double room = 0.02 * static_cast<double>(n) / kCells;
+    double shared[kCells];
+    double total = 0.0;
+    for (int64_t c = 0; c < kCells; ++c) {
+      shared[c] = room;
+      for (int64_t r = -kReach; r <= kReach; ++r) {
+        const int64_t weight = kReach + 1 - (r < 0 ? -r : r);
+        if (c + r >= 0 && c + r < kCells) shared[c] += static_cast<double>(weight * counts[c + r]) / kWeights;
+      }
+      total += shared[c];
+    }
     double so_far = 0.0;
     double base = 0.0;
     for (int64_t c = 0; c < kCells; ++c) {
-      const int64_t before = c > 0 ? counts[c - 1] : counts[0];
-      const int64_t after = c + 1 < kCells ? counts[c + 1] : counts[kCells - 1];
-      so_far += static_cast<double>(before + 2 * counts[c] + after) + floor;
-      const double next = static_cast<double>(static_cast<int64_t>(kKeySpan * (so_far / total)));
+      so_far += shared[c];
+      const double next = c + 1 < kCells ? __builtin_floor(kKeySpan * (so_far / total)) : kKeySpan;
       cells_[c] = {base, next - base};
       base = next;
     }

@@ -3,34 +3,31 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/order.h"
 #include "ops/distance_keys.h"
 #include "ops/knn_shapley.h"
-#include "ops/rank_sort.h"
+#include "ops/ranked_row.h"
 
 namespace fsa::FSA_ISA {
 
 class NeighborRanks {
  public:
   static int64_t bytes(const NeighborProblem& problem, const NeighborCut& cut) {
-    return NeighborRanks(problem, cut, nullptr).used_;
+    return NeighborRanks(problem, cut, nullptr).arena_.used();
   }
 
   NeighborRanks(const NeighborProblem& problem, const NeighborCut& cut, char* workspace)
-      : problem_(problem), cut_(cut) {
+      : problem_(problem), cut_(cut), arena_(workspace), row_(problem.train.n, arena_) {
     const int64_t n = problem.train.n;
     const int64_t d = problem.train.d;
-    Arena arena(workspace);
-    val_ = arena.take<double>(cut.val_per_block * d);
-    panels_ = arena.take<double>(cut.points_per_block * d);
-    distances_ = arena.take<double>(cut.val_per_block * cut.points_per_block);
-    sample_ = arena.take<double>(cut.val_per_block * sample_stride());
-    which_ = arena.take<int32_t>(cut.sample);
-    maps_ = arena.take<DistanceKeys>(cut.val_per_block);
-    keys_ = arena.take<uint32_t>(cut.val_per_block * n);
-    entries_ = arena.take<uint64_t>(n);
-    ties_ = arena.take<Tie>(n);
-    counts_ = arena.take<uint32_t>(RankSort::n_counts(n));
-    used_ = arena.used();
+    val_ = arena_.take<double>(cut.val_per_block * d);
+    panels_ = arena_.take<double>(cut.points_per_block * d);
+    distances_ = arena_.take<double>(cut.val_per_block * cut.points_per_block);
+    sample_ = arena_.take<double>(cut.val_per_block * sample_stride());
+    which_ = arena_.take<int32_t>(cut.sample);
+    maps_ = arena_.take<DistanceKeys>(cut.val_per_block);
+    keys_ = arena_.take<uint32_t>(cut.val_per_block * n);
+    ties_ = arena_.take<Tie>(n);
   }
 
   // Keys of up to val_per_block validation points from `first` on.
@@ -47,24 +44,50 @@ class NeighborRanks {
 
   int64_t n_neighbors() const { return problem_.train.n - (problem_.self ? 1 : 0); }
 
-  // The neighbours of the v-th validation point of the block, nearest first: entries [n_neighbors]. An entry is marked
-  // where the class matches. Among points of equal marks and equal keys the order is not settled when kMarksOnly.
-  template <bool kMarksOnly>
-  uint64_t* sorted(int64_t v) {
-    const int64_t n = problem_.train.n;
-    uint32_t* keys = keys_ + v * n;
+  // Neighbours of the validation point's class.
+  int64_t matches(int64_t v) const {
+    const int32_t own = problem_.val_classes[first_ + v];
+    int64_t count = problem_.self ? -1 : 0;
+    for (int64_t i = 0; i < problem_.train.n; ++i) count += problem_.classes[i] == own;
+    return count;
+  }
+
+  // Deals the neighbours of the v-th validation point of the block; marked where the class matches.
+  void rank(int64_t v) {
+    uint32_t* keys = keys_ + v * problem_.train.n;
     if (problem_.self) keys[first_ + v] = kLeftOut;
-    const RankSort sort(reinterpret_cast<uint64_t*>(ties_), counts_);
     const int32_t* classes = problem_.classes;
     if (classes != nullptr) {
       const int32_t own = problem_.val_classes[first_ + v];
-      sort(keys, n, [=](uint32_t key, int64_t i) FSA_LAMBDA { return entry_of(key, i, classes[i] == own); }, entries_);
+      row_.deal(keys, [=](int64_t i) FSA_LAMBDA { return static_cast<uint32_t>(classes[i] == own); });
     } else {
-      sort(keys, n, [=](uint32_t key, int64_t i) FSA_LAMBDA { return entry_of(key, i, 0); }, entries_);
+      row_.deal(keys, [](int64_t) FSA_LAMBDA { return 0u; });
     }
-    settle<kMarksOnly>(v, n_neighbors());
-    return entries_;
   }
+
+  int64_t n_parts() const { return row_.n_parts(); }
+
+  // Part p in the order (distance, index), with the point itself, in self-valuation, cut off its end and valued zero.
+  // Among points of equal marks and equal keys the order is not settled when kMarksOnly.
+  template <bool kMarksOnly>
+  RankedPart part(int64_t v, int64_t p) {
+    RankedPart part = row_.part(p);
+    if (part.n > 0 && key_of(part.entries[part.n - 1]) == kLeftOut) {
+      --part.n;
+      left_out_ = place_of(part.entries[part.n]);
+    } else {
+      left_out_ = -1;
+    }
+    settle<kMarksOnly>(v, part);
+    return part;
+  }
+
+  // To be called when the values of the part are set.
+  void finish(const RankedPart& part) {
+    if (left_out_ >= 0) part.set(entry_of(kLeftOut, left_out_, 0), 0.0);
+  }
+
+  void add_values(double* out) { row_.add_values(out); }
 
   double distance(int64_t v, int32_t point) const {
     return distance_between(problem_.metric, problem_.train, point, val_of(v), kValPerPass);
@@ -77,11 +100,11 @@ class NeighborRanks {
   };
   struct Earlier {
     bool operator()(const Tie& a, const Tie& b) const {
-      return a.distance < b.distance || (a.distance == b.distance && point_of(a.entry) < point_of(b.entry));
+      return before(a.distance, place_of(a.entry), b.distance, place_of(b.entry));  // places are in index order
     }
   };
 
-  int64_t sample_stride() const { return padded(cut_.sample) + cut_.points_per_block; }
+  int64_t sample_stride() const { return padded(cut_.sample); }
   double* val_of(int64_t v) const {
     return val_ + v / kValPerPass * kValPerPass * problem_.train.d + v % kValPerPass;
   }
@@ -116,27 +139,46 @@ class NeighborRanks {
     }
   }
 
+  // The first i from `begin` on whose key is that of i + 1, or n. Whole strides are looked at without a branch.
+  static int64_t next_tie(const uint64_t* entries, int64_t begin, int64_t n) {
+    constexpr int64_t kStride = 32;
+    int64_t i = begin;
+    for (; i + kStride < n; i += kStride) {
+      bool tied = false;
+      for (int64_t j = i; j < i + kStride; ++j) tied |= same_key(entries[j], entries[j + 1]);
+      if (tied) break;
+    }
+    for (; i + 1 < n; ++i) {
+      if (same_key(entries[i], entries[i + 1])) return i;
+    }
+    return n;
+  }
+
   template <bool kMarksOnly>
-  void settle(int64_t v, int64_t n) {
-    for (int64_t i = 0; i + 1 < n; ++i) {
-      if (!same_key(entries_[i], entries_[i + 1])) continue;
+  void settle(int64_t v, const RankedPart& part) {
+    const uint64_t* entries = part.entries;
+    for (int64_t i = 0; i + 1 < part.n; ++i) {
+      i = next_tie(entries, i, part.n);
+      if (i + 1 >= part.n) break;
       const int64_t begin = i;
       bool mixed = false;
-      for (; i + 1 < n && same_key(entries_[i], entries_[i + 1]); ++i) {
-        mixed = mixed || mark_of(entries_[i]) != mark_of(entries_[i + 1]);
+      for (; i + 1 < part.n && same_key(entries[i], entries[i + 1]); ++i) {
+        mixed = mixed || mark_of(entries[i]) != mark_of(entries[i + 1]);
       }
-      if (mixed || !kMarksOnly) settle_run(v, begin, i + 1);
+      if (mixed || !kMarksOnly) settle_run(v, part, begin, i + 1);
     }
   }
 
-  void settle_run(int64_t v, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) ties_[i] = {distance(v, point_of(entries_[i])), entries_[i]};
+  void settle_run(int64_t v, const RankedPart& part, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) ties_[i] = {distance(v, part.point(part.entries[i])), part.entries[i]};
     std::sort(ties_ + begin, ties_ + end, Earlier{});
-    for (int64_t i = begin; i < end; ++i) entries_[i] = ties_[i].entry;
+    for (int64_t i = begin; i < end; ++i) part.entries[i] = ties_[i].entry;
   }
 
   const NeighborProblem& problem_;
   const NeighborCut& cut_;
+  Arena arena_;
+  RankedRow row_;
   int64_t first_ = 0;
   int64_t padded_val_ = 0;
   double* val_;        // [val_per_block / 4, d, 4]
@@ -146,10 +188,8 @@ class NeighborRanks {
   int32_t* which_;     // [sample]
   DistanceKeys* maps_;  // [val_per_block]
   uint32_t* keys_;     // [val_per_block, n]
-  uint64_t* entries_;  // [n]
-  Tie* ties_;          // [n] also the scratch of the sort
-  uint32_t* counts_;
-  int64_t used_;
+  Tie* ties_;          // [the largest part]
+  int32_t left_out_ = -1;
 };
 
 }  // namespace fsa::FSA_ISA

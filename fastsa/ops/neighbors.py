@@ -19,7 +19,7 @@ _MOST_PARTIALS = 64
 _FEWEST_PARTIALS = 8
 _BLOCK_VALUES = 1 << 13
 _VAL_PER_PASS = 4
-_MOST_VAL_PER_BLOCK = 16
+_MOST_VAL_PER_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ def _cut(hood: Neighborhood, problem: _core.NeighborProblem, max_bytes: int) -> 
     d = hood.X.shape[1]
     points = min(max(_BLOCK_VALUES // d // 8 * 8, 64), 256)
     sample = min(hood.n, max(64, min(4096, hood.n // 32)))
-    for val in range(_MOST_VAL_PER_BLOCK, 0, -_VAL_PER_PASS):
+    needed = -(-hood.n_val // _VAL_PER_PASS) * _VAL_PER_PASS
+    for val in range(min(_MOST_VAL_PER_BLOCK, needed), 0, -_VAL_PER_PASS):
         cut = _core.NeighborCut(val, points, sample)
         if _core.neighbor_workspace(problem, cut) <= max_bytes:
             break

@@ -1,0 +1,95 @@
+// ranked_row: one row of keys as parts in their order, each small enough for the nearest cache while it is sorted and
+// valued, and the way back from values in that order to points.
+#pragma once
+
+#include "core/arena.h"
+#include "ops/rank_sort.h"
+
+namespace fsa::FSA_ISA {
+
+// Entries of one part, nearest first; the place in an entry is that of its point among the part's own.
+struct RankedPart {
+  uint64_t* entries;        // [n]
+  int64_t n;
+  int64_t first_rank;       // how many neighbours are nearer than all of the part
+  const uint64_t* members;  // [n] the part's points in index order, as entries; null: places are points
+  uint64_t* values;         // [n] bits of doubles, by place; may be where the members are
+
+  int32_t point(uint64_t entry) const { return members == nullptr ? place_of(entry) : place_of(members[place_of(entry)]); }
+  void set(uint64_t entry, double value) const { std::memcpy(values + place_of(entry), &value, sizeof value); }
+};
+
+class RankedRow {
+ public:
+  RankedRow(int64_t n, Arena& arena) : n_(n), part_bits_(n <= kOnePart ? 0 : bits_for((n + kPartSize - 1) / kPartSize)) {
+    dealt_ = arena.take<uint64_t>(n);
+    sorted_ = arena.take<uint64_t>(n);
+    begins_ = arena.take<uint32_t>(n_parts() + 1);
+    cursors_ = arena.take<uint32_t>(n_parts());
+    counts_ = arena.take<uint16_t>(kMostBuckets);
+  }
+
+  int64_t n_parts() const { return int64_t{1} << part_bits_; }
+
+  // Deals the row to its parts. mark(i) is what point i is marked with.
+  template <class Mark>
+  FSA_INLINE void deal(const uint32_t* keys, const Mark& mark) {
+    keys_ = keys;
+    if (part_bits_ == 0) {
+      bucket_sort(n_, 0, [=](int64_t i) FSA_LAMBDA { return keys[i]; },
+                  [=](int64_t i) FSA_LAMBDA { return entry_of(keys[i], i, mark(i)); }, sorted_, counts_);
+      return;
+    }
+    std::memset(begins_, 0, static_cast<size_t>(n_parts() + 1) * sizeof *begins_);
+    for (int64_t i = 0; i < n_; ++i) ++begins_[1 + (keys[i] >> part_shift())];
+    for (int64_t p = 0; p < n_parts(); ++p) {
+      cursors_[p] = begins_[p];
+      begins_[p + 1] += begins_[p];
+    }
+    for (int64_t i = 0; i < n_; ++i) dealt_[cursors_[keys[i] >> part_shift()]++] = entry_of(keys[i], i, mark(i));
+  }
+
+  // Part p sorted by (key, place). Its members stand until a value of the part is set.
+  RankedPart part(int64_t p) {
+    if (part_bits_ == 0) return {sorted_, n_, 0, nullptr, dealt_};
+    uint64_t* members = dealt_ + begins_[p];
+    const int64_t n = begins_[p + 1] - begins_[p];
+    const uint32_t below = (uint32_t{1} << part_shift()) - 1;
+    bucket_sort(n, part_bits_, [=](int64_t i) FSA_LAMBDA { return key_of(members[i]) & below; },
+                [=](int64_t i) FSA_LAMBDA { return entry_of(key_of(members[i]), i, mark_of(members[i])); }, sorted_,
+                counts_);
+    return {sorted_, n, begins_[p], members, members};
+  }
+
+  // out[i] += the value set for point i; every point must have one.
+  void add_values(double* out) {
+    if (part_bits_ == 0) {
+      for (int64_t i = 0; i < n_; ++i) out[i] += value_at(i);
+      return;
+    }
+    std::memcpy(cursors_, begins_, static_cast<size_t>(n_parts()) * sizeof *cursors_);
+    for (int64_t i = 0; i < n_; ++i) out[i] += value_at(cursors_[keys_[i] >> part_shift()]++);
+  }
+
+ private:
+  static constexpr int64_t kOnePart = 1 << 15;
+  static constexpr int64_t kPartSize = 1 << 13;
+
+  int part_shift() const { return kKeyBits - part_bits_; }
+  FSA_INLINE double value_at(int64_t place) const {
+    double value;
+    std::memcpy(&value, dealt_ + place, sizeof value);
+    return value;
+  }
+
+  int64_t n_;
+  int part_bits_;
+  const uint32_t* keys_ = nullptr;
+  uint64_t* dealt_;    // [n] by part, in index order; then their values
+  uint64_t* sorted_;   // [the largest part]
+  uint32_t* begins_;   // [parts + 1]
+  uint32_t* cursors_;  // [parts]
+  uint16_t* counts_;
+};
+
+}  // namespace fsa::FSA_ISA
