@@ -17,7 +17,10 @@ KERNELS = ("Permutations", "PrefixColumns", "Subsets", "DrawSizes", "DrawPlayers
 WITHOUT_DEVICES = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 MOST_REGISTERS = 64  # 1024 threads on a multiprocessor of 65 536 registers
 
-pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed"),
+]
 
 
 @pytest.fixture(scope="module")

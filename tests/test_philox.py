@@ -78,7 +78,7 @@ def test_below_rejects_exactly_the_words_that_would_bias_it(native_testing, boun
 
 @pytest.mark.parametrize("bound", [2, 6, 10, 3 * 2**30])
 def test_below_is_uniform(native_testing, bound):
-    """Chi-square over at most 10 cells of 600 000 draws; false alarm 1e-6 in all. A bias of 1 % in one cell fails."""
+    """Chi-square over at most 6 cells of 600 000 draws; false alarm 1e-6 in all. A bias of 3 % in one cell fails."""
     cells = min(bound, 6)
     drawn = below(native_testing, 600_000, bound, seed=2024)
     seen = np.bincount(drawn.astype(np.int64) * cells // bound, minlength=cells)
@@ -123,10 +123,10 @@ def agreement(a, b):
 
 @pytest.mark.parametrize("shift", [0, 1, 4])
 def test_lanes_that_differ_in_one_bit_of_anything_are_uncorrelated(native_testing, shift):
-    """Equal bits of 2^16 words, shifted against each other; false alarm below 1e-6 (z of 6, 180 pairs a shift)."""
+    """Equal bits of 2^16 words, shifted against each other, 210 pairs a shift; false alarm below 1e-6 (z of 6.2)."""
     streams = [words(native_testing, 2**16, **LANE | other) for other in [{}, *NEIGHBOURS]]
     for a, b in itertools.combinations(streams, 2):
-        assert agreement(a[shift:], b[: b.size - shift]) < 6
+        assert agreement(a[shift:], b[: b.size - shift]) < 6.2
 
 
 def test_the_agreement_of_a_lane_with_itself_is_seen(native_testing):
