@@ -147,6 +147,22 @@ def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float
     return values
 
 
+def vector(name: str, values: Any, n: int | None = None, *, why: str = "") -> NDArray[np.float64]:
+    """Finite real numbers [n] as float64; `why` ends the sentence that refuses another length."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}; expected one axis. Pass one column, as in {name}[:, 0].")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers.")
+    if n is not None and array.size != n:
+        raise ValueError(f"{name} has {array.size} entries; expected {n}{why}.")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        place = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise ValueError(f"{name}[{place}] is {array[place]}; expected finite numbers.")
+    return array
+
+
 def targets(name: str, y: Any, n: int) -> NDArray[Any]:
     """One class per point [n], of any dtype that sorts; NaN and None refused."""
     values = np.asarray(y)
