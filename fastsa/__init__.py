@@ -16,6 +16,7 @@ __version__ = _version("fastsa")
 _homes = {
     "BackendUnavailable": "fastsa._checks",
     "DataValuator": "fastsa.valuator",
+    "LabelStore": "fastsa.labels",
     "LabelStream": "fastsa.labels",
     "Labels": "fastsa.labels",
     "exact": "fastsa._exact",

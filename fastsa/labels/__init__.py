@@ -1,6 +1,16 @@
 """Labels: noisy, unbiased values of items, their streams and their files."""
 
 from fastsa.labels.labels import Labels, SampleRange
+from fastsa.labels.store import Chunk, DamagedChunk, LabelStore
 from fastsa.labels.stream import Cost, LabelBatch, LabelStream
 
-__all__ = ["Cost", "LabelBatch", "LabelStream", "Labels", "SampleRange"]
+__all__ = [
+    "Chunk",
+    "Cost",
+    "DamagedChunk",
+    "LabelBatch",
+    "LabelStore",
+    "LabelStream",
+    "Labels",
+    "SampleRange",
+]

@@ -122,6 +122,10 @@ class LabelStream:
         """Samples of single items that the stream will make: items x samples."""
         return self._items.size * (self._stop - self._first)
 
+    def item_blocks(self, size: int) -> list[NDArray[np.int64]]:
+        """The stream's items in blocks of about `size` positions that never part items of one draw."""
+        return _blocks(self._items, self._game.ids, self._estimator.item_block, size)
+
     def __iter__(self) -> Iterator[LabelBatch]:
         return self._run(_State(self))
 
@@ -199,7 +203,7 @@ class LabelStream:
         samples = max(1, int(share))
         chunks = [items]
         if share < 1 and not estimator.shares_draws:
-            chunks = _blocks(items, self._game.ids, estimator.item_block, max(1, int(share * items.size)))
+            chunks = self.item_blocks(max(1, int(share * items.size)))
         for first in range(self._first, self._stop, samples):
             for chunk in chunks:
                 yield chunk, first, min(first + samples, self._stop)
