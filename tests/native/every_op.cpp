@@ -2,111 +2,25 @@
 // exactly the sizes that were asked for. Answers 0; a check that fails names itself and answers 1. With any argument it
 // overruns a buffer, to show that the sanitizers watch.
 #include <algorithm>  // for max
-#include <cmath>      // for sqrt
-#include <cstdio>     // for fprintf
-#include <cstdlib>    // for aligned_alloc, exit
-#include <cstring>    // for memset
-#include <memory>
+#include <cmath>      // for abs, sqrt
+#include <cstring>    // for memcmp
 #include <vector>
 
 #include "launch/emulate.h"
 #include "launch/isa.h"
+#include "native/random_data.h"
 #include "native/row_minimum.h"
 #include "ops/coalitions.h"
 #include "ops/knn.h"
+#include "ops/knn_shapley.h"
 #include "ops/logistic.h"
+#include "ops/open.h"
 #include "ops/permutations.h"
 #include "ops/statistics.h"
 
 using namespace fsa;
 
 namespace {
-
-const int32_t kGoOn = 0;
-
-void check(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "not so: %s\n", what);
-  std::exit(1);
-}
-
-template <class T>
-std::vector<T> filled(int64_t n, T value = T{}) {
-  return std::vector<T>(static_cast<size_t>(n), value);
-}
-
-struct Freed {
-  void operator()(char* memory) const { std::free(memory); }
-};
-// A workspace of garbage, the same every time.
-std::unique_ptr<char, Freed> workspace_of(int64_t bytes) {
-  constexpr size_t kLine = 64;
-  const size_t whole = (static_cast<size_t>(bytes) + kLine - 1) / kLine * kLine;
-  std::unique_ptr<char, Freed> memory(static_cast<char*>(std::aligned_alloc(kLine, whole)));
-  std::memset(memory.get(), 0x5A, whole);
-  return memory;
-}
-
-std::vector<double> numbers(int64_t n, uint64_t seed) {
-  Stream stream(seed, {Op::kSubset, 0, 0, 0});
-  std::vector<double> out;
-  for (int64_t i = 0; i < n; ++i) out.push_back(4.0 * stream.uniform() - 2.0);
-  return out;
-}
-
-std::vector<int32_t> integers(int64_t n, uint32_t bound, uint64_t seed) {
-  Stream stream(seed, {Op::kSubset, 0, 0, 0});
-  std::vector<int32_t> out;
-  for (int64_t i = 0; i < n; ++i) out.push_back(static_cast<int32_t>(stream.below(bound)));
-  return out;
-}
-
-// Walks that own their arrays: every prefix of some permutations, multisets scored at their end, branches on every row.
-struct OwnedWalks {
-  std::vector<int32_t> players, scored, branches;
-  std::vector<int64_t> offsets{0}, scored_offsets{0}, branch_offsets{0};
-
-  Walks view(int64_t n_outputs) const {
-    return {{players.data(), offsets.data()},
-            {scored.data(), scored_offsets.data()},
-            {branches.data(), branch_offsets.data()},
-            n_outputs};
-  }
-  int64_t rows() const { return static_cast<int64_t>(offsets.size()) - 1; }
-  int64_t n_values() const { return static_cast<int64_t>(scored.size() + branches.size()); }
-  int64_t most_members() const {
-    int64_t most = 0;
-    for (size_t row = 1; row < offsets.size(); ++row) most = std::max(most, offsets[row] - offsets[row - 1]);
-    return most + 1;
-  }
-  void close_row() {
-    offsets.push_back(static_cast<int64_t>(players.size()));
-    scored_offsets.push_back(static_cast<int64_t>(scored.size()));
-    branch_offsets.push_back(static_cast<int64_t>(branches.size()));
-  }
-};
-
-OwnedWalks random_walks(int64_t n_players, int64_t rows, uint64_t seed) {
-  OwnedWalks walks;
-  for (int64_t row = 0; row < rows; ++row) {
-    if (row % 2 == 0) {
-      std::vector<int32_t> order = filled<int32_t>(n_players);
-      Permutations{{order.data(), 1, n_players}, seed, 0, 0, static_cast<uint32_t>(row)}(0);
-      walks.players.insert(walks.players.end(), order.begin(), order.end());
-      for (int32_t t = 0; t <= n_players; ++t) walks.scored.push_back(t);
-    } else {
-      const uint64_t row_seed = seed + static_cast<uint64_t>(row);
-      const std::vector<int32_t> drawn = integers(row, static_cast<uint32_t>(n_players), row_seed);
-      walks.players.insert(walks.players.end(), drawn.begin(), drawn.end());
-      walks.scored.push_back(static_cast<int32_t>(row));
-    }
-    const uint64_t other_seed = 1000 + seed + static_cast<uint64_t>(row);
-    const std::vector<int32_t> joining = integers(5, static_cast<uint32_t>(n_players), other_seed);
-    walks.branches.insert(walks.branches.end(), joining.begin(), joining.end());
-    walks.close_row();
-  }
-  return walks;
-}
 
 void run_permutations(int64_t n) {
   const int64_t rows = 9;
@@ -200,6 +114,81 @@ void run_knn(int32_t k, int32_t n_classes) {
     const WalkStatus status = walk_knn(tile, walks.view(1), {0, walks.rows()}, values.data(), workspace.get(), &kGoOn);
     check(status == WalkStatus::kDone, "the KNN walk is done");
   }
+}
+
+using MatchValues = decltype(&portable::match_values);
+
+std::vector<double> matched(MatchValues match, const NeighborProblem& problem, const NeighborCut& cut, double k) {
+  std::vector<double> step, out = filled<double>(2 * problem.train.n);
+  for (int64_t rank = 1; rank <= problem.train.n; ++rank) step.push_back(1.0 / std::max(static_cast<double>(rank), k));
+  const auto workspace = workspace_of(portable::neighbor_workspace(problem, cut));
+  const ValueRows values{{out.data(), 2, problem.train.n}, 0, (problem.val.n + 1) / 2};
+  match(problem, cut, {step.data(), 0.0, 0.0}, values, {0, problem.val.n}, workspace.get(), &kGoOn);
+  return out;
+}
+
+// n points and 9 validation points, or n points that value each other.
+void run_knn_shapley(int64_t n, int64_t d, Precision precision, Metric metric, bool self) {
+  const int64_t n_val = self ? n : 9;
+  const std::vector<double> x = numbers(n * d, 19), x_val = numbers(n_val * d, 20);
+  const std::vector<float> single(x.begin(), x.end()), single_val(x_val.begin(), x_val.end());
+  std::vector<uint16_t> half, half_val;  // the numbers from 1 up to 2, in steps of 1 / 1024: many ties
+  for (const int32_t i : integers(n * d, 1024, 21)) half.push_back(static_cast<uint16_t>(0x3C00 + i));
+  for (const int32_t i : integers(n_val * d, 1024, 22)) half_val.push_back(static_cast<uint16_t>(0x3C00 + i));
+  const void* data[] = {half.data(), single.data(), x.data()};
+  const void* val_data[] = {half_val.data(), single_val.data(), x_val.data()};
+  const std::vector<double> scale = filled<double>(n, 0.5);
+  const auto which = static_cast<size_t>(precision);
+  const Points train{data[which], n, d, precision, d == 3 ? scale.data() : nullptr};
+  const Points val = self ? train : Points{val_data[which], n_val, d, precision, nullptr};
+  const std::vector<int32_t> one_class = filled<int32_t>(n), one_val_class = filled<int32_t>(n_val);
+  const int32_t* classes_of_val = self ? one_class.data() : one_val_class.data();
+  const NeighborProblem problem{train, val, metric, one_class.data(), classes_of_val, self};
+  const int64_t ranked = self ? n - 1 : n;
+  for (const NeighborCut& cut : {NeighborCut{4, 8, n}, NeighborCut{12, 64, std::max<int64_t>(1, n / 2)}}) {
+    const std::vector<double> values = matched(&portable::match_values, problem, cut, 5.0);
+    double total = 0.0;
+    for (const double value : values) total += value;
+    const double earned = static_cast<double>(n_val) * static_cast<double>(std::min<int64_t>(5, ranked)) / 5.0;
+    check(std::abs(total - earned) < 1e-9, "values share what all points together earn");
+#if defined(FSA_HAS_AVX2_BUILD)
+    if (!has_avx2()) continue;
+    check(matched(&avx2::match_values, problem, cut, 5.0) == values, "both builds rank and value alike");
+#endif
+  }
+}
+
+int32_t open_reset(const double*, const int32_t*, const double*, const int32_t*, const double*, const int64_t* sizes,
+                   double* state) {
+  for (int64_t i = 0; i < sizes[5]; ++i) state[i] = 0.0;
+  return 0;
+}
+int32_t open_add(const double* X, const int32_t*, const double*, const int32_t*, const double* parameters,
+                 const int64_t* sizes, double* state, int32_t player) {
+  for (int64_t j = 0; j < sizes[1]; ++j) state[j] += X[player * sizes[1] + j];
+  return player == static_cast<int32_t>(parameters[0]) ? 7 : 0;
+}
+int32_t open_score(const double*, const int32_t*, const double*, const int32_t*, const double*, const int64_t* sizes,
+                   double* state, double* out) {
+  for (int64_t o = 0; o < sizes[6]; ++o) out[o] = state[o];
+  return 0;
+}
+
+// A user's utility: the sum of the members' features; the player `refused` answers an error.
+void run_open(int32_t refused) {
+  const int64_t points = 11, d = 4, sizes[] = {points, d, 2, 3, 1, d, 2};
+  const std::vector<double> X = numbers(points * d, 23), X_val = numbers(2 * d, 24);
+  const std::vector<int32_t> y = integers(points, 3, 25), y_val = integers(2, 3, 26);
+  const double parameters[] = {static_cast<double>(refused)};
+  const OpenUtility utility{{X.data(), y.data(), X_val.data(), y_val.data(), parameters, sizes},
+                            &open_reset, &open_add, &open_score, d};
+  const OwnedWalks walks = random_walks(points, 6, 27);
+  std::vector<double> values = filled<double>(2 * walks.n_values()), workspace = filled<double>(2 * d);
+  OpenFailure failure{0, -1};
+  const WalkStatus status =
+      walk_open(utility, walks.view(2), {0, walks.rows()}, values.data(), workspace.data(), &kGoOn, &failure);
+  check(status == (refused < 0 ? WalkStatus::kDone : WalkStatus::kFailed), "only a refused player fails a walk");
+  check(failure.code == (refused < 0 ? 0 : 7) && failure.player == refused, "a failure names its player");
 }
 
 // A problem that owns its arrays; features as PreparedLogistic lays them out, less the rotation.
@@ -297,6 +286,15 @@ int main(int n_arguments, char** /*arguments*/) {
   for (const int32_t k : {1, 3, 20}) {
     for (const int32_t n_classes : {1, 2, 5}) run_knn(k, n_classes);
   }
+  for (const Precision precision : {Precision::kHalf, Precision::kSingle, Precision::kDouble}) {
+    for (const Metric metric : {Metric::kSquaredEuclidean, Metric::kInner}) {
+      for (const bool self : {false, true}) {
+        for (const int64_t n : {2, 7, 8, 333}) run_knn_shapley(n, 1 + n % 5, precision, metric, self);
+      }
+    }
+  }
+  run_open(-1);
+  run_open(4);
   for (const int32_t n_classes : {2, 3, 5}) {
     run_logistic(24, 3, n_classes);
     run_logistic(40, 17, n_classes);
