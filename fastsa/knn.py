@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.ops import knn_shapley as closed_forms
-from fastsa.ops.neighbors import METRICS, Neighborhood
+from fastsa.ops import draw_chances, knn_shapley as closed_forms, neighbor_lists, neighbors as tiles
 
-VARIANTS = ("hard", "soft")
+VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
 _LARGEST = 1e150
 _ROWS_PER_CHECK = 1 << 14
+_DEFAULT_BITS = 3
 
 
 def knn_shapley(
@@ -26,51 +27,197 @@ def knn_shapley(
     variant: str = "hard",
     index: str = "shapley",
     metric: str = "euclidean",
+    radius: float | None = None,
+    weights: Any = None,
+    bits: int | None = None,
+    neighbors: Any = None,
+    epsilon: float = 0.0,
+    reduce: bool = True,
     n_threads: int | None = None,
     max_bytes: int | None = None,
-) -> NDArray[np.float64]:
+) -> NDArray[np.float64] | Iterator[NDArray[np.float64]]:
     """Exact values of training points under a nearest-neighbour utility, averaged over validation points: float64 [n].
 
     Parameters
     ----------
-    X, y : training points [n, d] and their classes [n]; frames, any real dtype and layout, classes of any dtype.
-        float16, float32 and float64 arrays, memory-mapped ones too, are read where they are.
+    X, y : training points [n, d] and their classes [n] (targets for "regression"); frames, any real dtype and layout,
+        classes of any dtype. float16, float32 and float64 arrays, memory-mapped ones too, are read where they are.
     X_val, y_val : validation points [m, d] and their classes, which y must have. Both None: every training point is
         valued by all the others, and left out of its own neighbours.
-    k : neighbours, at least 1, default 5; beyond n all points are neighbours.
-    variant : the utility of a coalition S at one validation point, of M(S) = how many of its min(k, |S|) nearest
-        members share the validation point's class:
-        "hard"  M(S) / k, and 0 for the empty coalition (Jia et al., PVLDB 2019, eq. 5; utilities.KNN(k, score="vote"))
-        "soft"  M(S) / min(k, |S|), and 1 / classes for the empty one (Wang and Jia, 2023)
+    k : neighbours, at least 1, default 5; beyond n all points are neighbours. "threshold" has no use for it.
+    variant : the utility of a coalition S at one validation point, whose min(k, |S|) nearest members in S have M matches
+        of its class:
+        "hard"        M / k, and 0 for the empty coalition (Jia et al., PVLDB 2019, eq. 5); KNN(k, score="vote")
+        "soft"        M / min(k, |S|), and 1 / classes for the empty one (Wang and Jia, 2023)
+        "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019, eq. 25)
+        "weighted"    1 where the weights of matches sum to at least those of the others, else 0, and 0 for the empty
+                      coalition (Wang, Mittal and Jia, AISTATS 2024; k up to 28)
+        "threshold"   the share of matches among all members within `radius`, 1 / classes where there are none (Wang et
+                      al., 2023)
     index : "shapley" (default), "banzhaf" or "leave-one-out".
-    metric : "euclidean" (default), "cosine" or "inner" (the largest inner product is nearest). Neighbours are ranked by
-        (distance, index).
+    metric : "euclidean" (default), "cosine" (euclidean between points scaled to length one) or "inner" (the largest inner
+        product is nearest). Neighbours are ranked by (distance, index).
+    radius : of "threshold": a euclidean distance, a cosine distance 1 - cos, or the least inner product.
+    weights, bits : of "weighted". None is 1 / distance, where points at distance zero leave the others no weight; or an
+        array [m, n], none negative. Divided by their largest and rounded to multiples of 2**-bits, default 3, at most 10.
+    neighbors : ranked neighbours in place of X and X_val (both None): a pair of arrays [m, length], indices and
+        distances, or a CSR matrix [m, n] of distances. For "hard", "soft" and "regression". Lists that leave points out
+        are for "hard", and for an `epsilon` that they can keep.
+    epsilon : the largest error of a value that is accepted, default 0: exact. "hard": points are worth 0 from the first
+        rank on whose step (1 / max(rank, k) for the Shapley value; Jia et al., 2019, Theorem 2) is within it. "weighted",
+        Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
+    reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.
-    max_bytes : bound of the working memory over all threads, default 256 MiB.
+    max_bytes : bound of the working memory over all threads, default 256 MiB (at least 8 rows of values).
 
-    Raises ValueError or TypeError where an argument is not as above, and for NaN, infinities or classes of y_val that y
-    does not have.
+    Raises ValueError or TypeError where an argument is not as above or has no meaning for the variant, and for NaN,
+    infinities or classes of y_val that y does not have.
 
-    >>> import numpy as np
-    >>> from fastsa.knn import knn_shapley
+    >>> import fastsa, numpy as np
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), ["cat", "dog", "cat"]
-    >>> knn_shapley(X, y, [[0.1]], ["cat"], k=1).round(6).tolist()
+    >>> fastsa.knn_shapley(X, y, [[0.1]], ["cat"], k=1).round(6).tolist()
     [0.833333, -0.166667, 0.333333]
     """
     k = _checks.count("k", k, most=_checks.MOST_PLAYERS)
     _checks.choice("variant", variant, VARIANTS)
-    _checks.choice("index", index, closed_forms.INDICES)
-    _checks.choice("metric", metric, METRICS)
-    if n_threads is not None:
-        _checks.count("n_threads", n_threads)
-    if max_bytes is not None:
-        _checks.count("max_bytes", max_bytes)
+    _checks.choice("index", index, draw_chances.INDICES)
+    _checks.choice("metric", metric, tiles.METRICS)
+    _check_meaning(variant, index, radius, weights, bits, neighbors, metric)
+    epsilon = _epsilon(variant, index, epsilon)
+    for name, value in (("n_threads", n_threads), ("max_bytes", max_bytes)):
+        if value is not None:
+            _checks.count(name, value)
+    if not isinstance(reduce, (bool, np.bool_)):
+        raise TypeError(f"reduce is {reduce!r}; expected True or False.")
+    if neighbors is not None:
+        lists, y, y_val, n_classes = _listed(neighbors, X, y, X_val, y_val, variant)
+        return _value_lists(lists, y, y_val, n_classes, k, variant, index, epsilon, reduce, n_threads)
+
     X, X_val = _both_points(X, X_val, y_val)
-    y, y_val, n_classes = _both_classes(y, y_val, X.shape[0], None if X_val is None else X_val.shape[0])
-    hood = Neighborhood(X, X_val, y, y_val, metric)
+    n_val = None if X_val is None else X_val.shape[0]
+    y, y_val, n_classes = _both_targets(y, y_val, X.shape[0], n_val, variant)
+    classes = (y, y_val) if n_classes else (None, None)
+    hood = tiles.Neighborhood(X, X_val, *classes, metric)
     hood.check()
-    steps = closed_forms.match_steps(variant, index, hood.n_neighbors, k, n_classes)
-    return closed_forms.match_values(hood, steps, max_bytes=max_bytes, n_threads=n_threads)
+    n = hood.n_neighbors
+    if variant == "regression":
+        terms: Any = closed_forms.regression_terms(y, y if y_val is None else y_val, index, n, k)
+    elif variant == "weighted":
+        weights = _explicit_weights(weights, hood)
+        bits = _DEFAULT_BITS if bits is None else _checks.count("bits", bits, least=0, most=closed_forms.MOST_BITS)
+        terms = closed_forms.weighted_vote(weights, index, n, k, bits, epsilon)
+    elif variant == "threshold":
+        terms = closed_forms.threshold_terms(index, n, _reach(radius, metric), n_classes)
+    else:
+        terms = closed_forms.match_steps(variant, index, n, k, n_classes)
+    work = tiles.mean_values if reduce else tiles.value_blocks
+    return work(hood, terms, max_bytes=max_bytes, n_threads=n_threads)
+
+
+def _check_meaning(
+    variant: str, index: str, radius: Any, weights: Any, bits: Any, neighbors: Any, metric: str
+) -> None:
+    """Refuse what the variant would ignore, and the lack of what it needs."""
+    if (radius is None) == (variant == "threshold"):
+        need = "expected a number" if radius is None else 'only "threshold" has one'
+        raise ValueError(f"radius is {radius!r} for the variant {variant!r}; {need}.")
+    if variant != "weighted" and not (weights is None and bits is None):
+        raise ValueError(f'weights or bits are given for the variant {variant!r}; only "weighted" has them.')
+    if variant == "weighted" and weights is None and metric == "inner":
+        raise ValueError('weights 1 / distance have no meaning for the metric "inner"; pass weights.')
+    if neighbors is not None and variant in ("weighted", "threshold"):
+        raise ValueError(f'neighbors are given for the variant {variant!r}; expected "hard", "soft" or "regression".')
+
+
+def _epsilon(variant: str, index: str, epsilon: Any) -> float:
+    epsilon = _checks.number("epsilon", epsilon)
+    if not 0.0 <= epsilon < 1.0:
+        raise ValueError(f"epsilon is {epsilon}; expected 0 (exact) or an error below 1.")
+    if epsilon and not (variant == "hard" or (variant == "weighted" and index == "shapley")):
+        raise ValueError(
+            f'epsilon is {epsilon} for {index} values of the variant {variant!r}; expected "hard", or shapley values of '
+            '"weighted", or 0.'
+        )
+    return epsilon
+
+
+def _reach(radius: Any, metric: str) -> float:
+    """The radius as the native distances have it."""
+    radius = _checks.number("radius", radius)
+    if metric == "inner":
+        return -radius
+    if radius < 0:
+        raise ValueError(f"radius is {radius}; expected at least 0.")
+    return radius * radius if metric == "euclidean" else 2.0 * radius
+
+
+def _explicit_weights(weights: Any, hood: tiles.Neighborhood) -> NDArray[np.float64] | None:
+    if weights is None:
+        return None
+    values = np.asarray(weights)
+    if values.shape != (hood.n_val, hood.n):
+        raise ValueError(f"weights have shape {values.shape}; expected ({hood.n_val}, {hood.n}), or None for 1 / distance.")
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"weights have dtype {values.dtype}; expected real numbers.")
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    if not (np.isfinite(values).all() and values.min() >= 0):
+        row, column = np.argwhere(~(np.isfinite(values) & (values >= 0)))[0]
+        raise ValueError(f"weights[{row}, {column}] is {values[row, column]}; expected finite numbers from 0 up.")
+    return values
+
+
+def _value_lists(
+    lists: neighbor_lists.NeighborLists,
+    y: NDArray[Any],
+    y_val: NDArray[Any],
+    n_classes: int,
+    k: int,
+    variant: str,
+    index: str,
+    epsilon: float,
+    reduce: bool,
+    n_threads: int | None,
+) -> Any:
+    n = lists.n
+    if variant == "regression":
+        terms: Any = closed_forms.regression_terms(y, y_val, index, n, k)
+    else:
+        terms = closed_forms.match_steps(variant, index, n, k, n_classes)
+    if variant == "hard":
+        kept = closed_forms.ranks_for(terms, epsilon)
+        if lists.shortest < kept:
+            reached = float(terms.step[lists.shortest - 1])
+            raise ValueError(
+                f"a neighbour list has {lists.shortest} of {n} points, which leaves an error of up to {reached:.3g}; "
+                f"epsilon is {epsilon:g}. Give longer lists, or accept that error by epsilon={reached:.3g}."
+            )
+        if kept < n:
+            lists, terms = lists.truncated(kept), closed_forms.truncated(terms, kept)
+    elif lists.shortest < n:
+        raise ValueError(
+            f"a neighbour list has {lists.shortest} of {n} points; the variant {variant!r} needs all of them."
+        )
+    classes = (None, None) if variant == "regression" else (y, y_val)
+    work = neighbor_lists.ListedWork(lists, terms, *classes, n_threads)
+    return work.mean_values() if reduce else work.value_blocks()
+
+
+def _listed(
+    neighbors: Any, X: Any, y: Any, X_val: Any, y_val: Any, variant: str
+) -> tuple[neighbor_lists.NeighborLists, NDArray[Any], NDArray[Any], int]:
+    if X is not None or X_val is not None:
+        raise ValueError("neighbors are given beside X or X_val; expected one or the other, so pass None for both.")
+    n = np.asarray(y).shape[0]
+    if hasattr(neighbors, "indptr"):
+        lists = neighbor_lists.from_graph(neighbors, n)
+    elif isinstance(neighbors, (tuple, list)) and len(neighbors) == 2:
+        lists = neighbor_lists.from_arrays(*neighbors, n)
+    else:
+        raise TypeError(
+            f"neighbors is a {type(neighbors).__name__}; expected a pair (indices, distances) or a CSR matrix."
+        )
+    y, y_val, n_classes = _both_targets(y, y_val, n, lists.n_val, variant)
+    return lists, y, y_val, n_classes
 
 
 def _both_points(X: Any, X_val: Any, y_val: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -80,19 +227,39 @@ def _both_points(X: Any, X_val: Any, y_val: Any) -> tuple[NDArray[Any], NDArray[
     return X, None if X_val is None else points("X_val", X_val, width=X.shape[1])
 
 
-def _both_classes(
-    y: Any, y_val: Any, n: int, n_val: int | None
-) -> tuple[NDArray[np.int32], NDArray[np.int32] | None, int]:
-    y = _checks.targets("y", y, n)
+def _both_targets(
+    y: Any, y_val: Any, n: int, n_val: int | None, variant: str
+) -> tuple[NDArray[Any], NDArray[Any] | None, int]:
+    """Classes as codes, or targets as float64 with 0 classes."""
+    if variant == "regression":
+        return _numbers("y", y, n), None if y_val is None else _numbers("y_val", y_val, n_val), 0
+    y = _classes("y", y, n)
     classes, codes = np.unique(y, return_inverse=True)
     codes = np.ascontiguousarray(codes, dtype=np.int32)
     if y_val is None:
         return codes, None, classes.size
-    return codes, _checks.encode("y_val", _checks.targets("y_val", y_val, n_val), classes), classes.size
+    return codes, _checks.encode("y_val", _classes("y_val", y_val, n_val), classes), classes.size
+
+
+def _classes(name: str, y: Any, n: int | None) -> NDArray[Any]:
+    values = _checks.targets(name, y, n)
+    if values.dtype.kind == "f" and (values != np.floor(values)).any():
+        raise ValueError(f'{name} has numbers that are not whole; expected classes, or variant="regression".')
+    return values
+
+
+def _numbers(name: str, y: Any, n: int | None) -> NDArray[np.float64]:
+    values = _checks.targets(name, y, n)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f'{name} has dtype {values.dtype}; the variant "regression" expects numbers.')
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    if np.abs(values).max() > _LARGEST:
+        raise ValueError(f"{name} reaches {np.abs(values).max():g}; expected numbers up to {_LARGEST:g}.")
+    return values
 
 
 def points(name: str, x: Any, *, width: int | None = None) -> NDArray[Any]:
-    """A feature matrix [n, d] in its own floating precision, C-contiguous; integers become float64 (float32 below 24 bits)."""
+    """A feature matrix [n, d], C-contiguous, in its own floating precision; integers become float32 where that is exact."""
     values = np.asarray(x)
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")

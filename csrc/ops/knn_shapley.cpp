@@ -1,38 +1,70 @@
-// CPU launcher of knn_shapley; compiled once per instruction set.
+// CPU launchers of knn_shapley; compiled once per instruction set.
 #include "ops/knn_shapley.h"
 
+#include <cmath>  // for nearbyint, sqrt
+
+#include "ops/knn_values.h"
+#include "ops/knn_weighted.h"
 #include "ops/neighbor_ranks.h"
 
 namespace fsa::FSA_ISA {
 
 namespace {
 
-// The values of one part, given that of the neighbour just beyond it; parts come from the farthest to the nearest.
-class MatchValues {
- public:
-  MatchValues(const MatchSteps& steps, int64_t matches)
-      : steps_(steps), value_(steps.offset + steps.slope * static_cast<double>(matches)) {}
-
-  void operator()(const RankedPart& part) {
-    const double* step = steps_.step + part.first_rank;
-    double value = value_;
-    int32_t farther = farther_;
-    for (int64_t i = part.n - 1; i >= 0; --i) {
-      const uint64_t entry = part.entries[i];
-      const int32_t match = static_cast<int32_t>(mark_of(entry));
-      value += step[i] * static_cast<double>(match - farther);
-      farther = match;
-      part.set(entry, value);
-    }
-    value_ = value;
-    farther_ = farther;
+// Calls value(v, its position in its block) for every validation point of the range, once its block is keyed.
+template <class Value>
+inline void for_each_validation(NeighborRanks& ranks, const NeighborCut& cut, Range val, CancelFlag cancel,
+                                const Value& value) {
+  for (int64_t first = val.begin; first < val.end; first += cut.val_per_block) {
+    const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
+    ranks.load(first, n_val, cancel);
+    for (int64_t v = 0; v < n_val && !*cancel; ++v) value(first + v, v);
+    if (*cancel) return;
   }
+}
 
- private:
-  const MatchSteps& steps_;
-  double value_;
-  int32_t farther_ = 0;
-};
+// Distance as the weights see it: the root of the squared one.
+inline double inverse_weight(double squared, double nearest_squared) {
+  if (nearest_squared == 0.0) return squared == 0.0 ? 1.0 : 0.0;
+  return std::sqrt(nearest_squared) / std::sqrt(squared);
+}
+
+// Signed integer weights by rank.
+inline void rank_weights(const NeighborRanks& ranks, const NeighborProblem& problem, const WeightedVote& vote,
+                         int64_t v, int64_t in_block, const int32_t* order, int64_t n, double* raw, int32_t* out) {
+  double largest = 0.0;
+  const double nearest = n > 0 && vote.weights == nullptr ? ranks.distance(in_block, order[0]) : 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    raw[i] = vote.weights == nullptr ? inverse_weight(ranks.distance(in_block, order[i]), nearest)
+                                     : vote.weights[v * problem.train.n + order[i]];
+    largest = raw[i] > largest ? raw[i] : largest;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const double scaled = largest > 0.0 ? raw[i] / largest * static_cast<double>(vote.most) : 0.0;
+    const int32_t steps = static_cast<int32_t>(std::nearbyint(scaled));
+    out[i] = problem.classes[order[i]] == problem.val_classes[v] ? steps : -steps;
+  }
+}
+
+inline RankedPart listed_part(const NeighborLists& lists, int64_t v, uint64_t* members, uint64_t* entries) {
+  const int32_t* points = lists.points + lists.offsets[v];
+  const int64_t n = lists.offsets[v + 1] - lists.offsets[v];
+  for (int64_t i = 0; i < n; ++i) {
+    const bool match = lists.classes != nullptr && lists.classes[points[i]] == lists.val_classes[v];
+    members[i] = entry_of(0, points[i], match);
+    entries[i] = entry_of(0, i, match);
+  }
+  return {entries, n, 0, members, members};
+}
+
+inline void add_listed(const NeighborLists& lists, int64_t v, const RankedPart& part, double* out) {
+  const int32_t* points = lists.points + lists.offsets[v];
+  for (int64_t i = 0; i < part.n; ++i) {
+    double value;
+    std::memcpy(&value, part.values + i, sizeof value);
+    out[points[i]] += value;
+  }
+}
 
 }  // namespace
 
@@ -43,20 +75,97 @@ int64_t neighbor_workspace(const NeighborProblem& problem, const NeighborCut& cu
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
   NeighborRanks ranks(problem, cut, workspace);
-  for (int64_t first = val.begin; first < val.end; first += cut.val_per_block) {
-    const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
-    ranks.load(first, n_val, cancel);
-    for (int64_t v = 0; v < n_val && !*cancel; ++v) {
-      MatchValues valued(steps, steps.slope == 0.0 ? 0 : ranks.matches(v));
-      ranks.rank(v);
-      for (int64_t p = ranks.n_parts() - 1; p >= 0; --p) {
-        const RankedPart part = ranks.part<true>(v, p);
-        valued(part);
-        ranks.finish(part);
-      }
-      ranks.add_values(values[first + v]);
+  for_each_validation(ranks, cut, val, cancel, [&](int64_t v, int64_t in_block) {
+    MatchValues valued(steps, steps.slope == 0.0 ? 0 : ranks.matches(in_block));
+    ranks.rank(in_block);
+    for (int64_t p = ranks.n_parts() - 1; p >= 0; --p) {
+      const RankedPart part = ranks.part<true>(in_block, p);
+      valued(part);
+      ranks.finish(part);
     }
-    if (*cancel) return;
+    ranks.add_values(values[v]);
+  });
+}
+
+int64_t regression_workspace(int64_t n) { return RegressionValues::bytes(n) + RankedRow::max_parts(n) * 8; }
+
+void regression_values(const NeighborProblem& problem, const NeighborCut& cut, const RegressionTerms& terms,
+                       const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
+  NeighborRanks ranks(problem, cut, workspace);
+  double* scratch = reinterpret_cast<double*>(workspace + NeighborRanks::bytes(problem, cut));
+  double* sums_before = scratch + 2 * problem.train.n;
+  for_each_validation(ranks, cut, val, cancel, [&](int64_t v, int64_t in_block) {
+    RegressionValues valued(terms, terms.val_targets[v], scratch, problem.train.n);
+    ranks.rank(in_block);
+    ranks.sums_before(terms.targets, sums_before);
+    for (int64_t p = ranks.n_parts() - 1; p >= 0; --p) {
+      const RankedPart part = ranks.part<false>(in_block, p);
+      valued(part, sums_before[p]);
+      ranks.finish(part);
+    }
+    ranks.add_values(values[v]);
+  });
+}
+
+int64_t weighted_workspace(const WeightedVote& vote, int64_t n) {
+  Arena arena(nullptr);
+  WeightedCounts counts(vote, arena);
+  arena.take<double>(2 * n);
+  arena.take<int32_t>(2 * n);
+  return arena.used();
+}
+
+void weighted_values(const NeighborProblem& problem, const NeighborCut& cut, const WeightedVote& vote,
+                     const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
+  NeighborRanks ranks(problem, cut, workspace);
+  Arena arena(workspace + NeighborRanks::bytes(problem, cut));
+  WeightedCounts counts(vote, arena);
+  double* raw = arena.take<double>(2 * problem.train.n);
+  double* by_rank = raw + problem.train.n;
+  int32_t* order = arena.take<int32_t>(2 * problem.train.n);
+  int32_t* weights = order + problem.train.n;
+  for_each_validation(ranks, cut, val, cancel, [&](int64_t v, int64_t in_block) {
+    const int64_t n = ranks.order(in_block, order);
+    rank_weights(ranks, problem, vote, v, in_block, order, n, raw, weights);
+    counts.values(vote, weights, n, by_rank);
+    for (int64_t i = 0; i < n; ++i) values[v][order[i]] += by_rank[i];
+  });
+}
+
+void threshold_values(const NeighborProblem& problem, const NeighborCut& cut, const ThresholdTerms& terms,
+                      const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
+  NeighborRanks ranks(problem, cut, workspace);
+  for (int64_t first = val.begin; first < val.end && !*cancel; first += cut.val_per_block) {
+    const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
+    ranks.load_within(first, n_val, terms.radius, cancel);
+    for (int64_t v = 0; v < n_val && !*cancel; ++v) ranks.add_threshold_values(v, terms, values[first + v]);
+  }
+}
+
+int64_t lists_workspace(int64_t longest) {
+  return 2 * longest * static_cast<int64_t>(sizeof(uint64_t)) + RegressionValues::bytes(longest);
+}
+
+void listed_match_values(const NeighborLists& lists, const MatchSteps& steps, const ValueRows& values, Range val,
+                         char* workspace, CancelFlag cancel) {
+  uint64_t* members = reinterpret_cast<uint64_t*>(workspace);
+  for (int64_t v = val.begin; v < val.end && !*cancel; ++v) {
+    const RankedPart part = listed_part(lists, v, members, members + lists.longest);
+    int64_t matches = 0;
+    for (int64_t i = 0; i < part.n; ++i) matches += mark_of(part.entries[i]);
+    MatchValues{steps, matches}(part);
+    add_listed(lists, v, part, values[v]);
+  }
+}
+
+void listed_regression_values(const NeighborLists& lists, const RegressionTerms& terms, const ValueRows& values,
+                              Range val, char* workspace, CancelFlag cancel) {
+  uint64_t* members = reinterpret_cast<uint64_t*>(workspace);
+  double* scratch = reinterpret_cast<double*>(members + 2 * lists.longest);
+  for (int64_t v = val.begin; v < val.end && !*cancel; ++v) {
+    const RankedPart part = listed_part(lists, v, members, members + lists.longest);
+    RegressionValues(terms, terms.val_targets[v], scratch, lists.longest)(part, 0.0);
+    add_listed(lists, v, part, values[v]);
   }
 }
 

@@ -32,12 +32,7 @@ class NeighborRanks {
 
   // Keys of up to val_per_block validation points from `first` on.
   void load(int64_t first, int64_t n_val, CancelFlag cancel) {
-    first_ = first;
-    padded_val_ = (n_val + kValPerPass - 1) / kValPerPass * kValPerPass;
-    for (int64_t v = 0; v < padded_val_; ++v) {
-      const int64_t own = v < n_val ? v : n_val - 1;
-      read_point(problem_.val, first + own, val_of(v), kValPerPass);
-    }
+    read_validation(first, n_val);
     fit_maps();
     for (int64_t begin = 0; begin < problem_.train.n && !*cancel; begin += cut_.points_per_block) key_block(begin);
   }
@@ -89,6 +84,52 @@ class NeighborRanks {
 
   void add_values(double* out) { row_.add_values(out); }
 
+  // sums[p]: the targets of all neighbours in parts nearer than p.
+  void sums_before(const double* targets, double* sums) const { row_.sums_before(targets, sums); }
+
+  // All neighbours of the v-th validation point of the block, nearest first; returns how many.
+  int64_t order(int64_t v, int32_t* out) {
+    rank(v);
+    int64_t n = 0;
+    for (int64_t p = 0; p < n_parts(); ++p) {
+      const RankedPart ranked = part<false>(v, p);
+      for (int64_t i = 0; i < ranked.n; ++i) out[n++] = ranked.point(ranked.entries[i]);
+    }
+    return n;
+  }
+
+  // In place of keys: whether each point is within `radius` of each validation point of the block.
+  void load_within(int64_t first, int64_t n_val, double radius, CancelFlag cancel) {
+    read_validation(first, n_val);
+    for (int64_t begin = 0; begin < problem_.train.n && !*cancel; begin += cut_.points_per_block) {
+      const int64_t n = distances_from(begin);
+      for (int64_t v = 0; v < padded_val_; ++v) {
+        uint32_t* within = keys_ + v * problem_.train.n + begin;
+        const double* distances = distances_ + v * cut_.points_per_block;
+        for (int64_t i = 0; i < n; ++i) within[i] = distances[i] <= radius;
+      }
+    }
+  }
+
+  void add_threshold_values(int64_t v, const ThresholdTerms& terms, double* out) {
+    const int32_t own = problem_.val_classes[first_ + v];
+    uint32_t* within = keys_ + v * problem_.train.n;
+    if (problem_.self) within[first_ + v] = 0;
+    int64_t n = 0;
+    int64_t matches = 0;
+    for (int64_t i = 0; i < problem_.train.n; ++i) {
+      n += within[i];
+      matches += within[i] & static_cast<uint32_t>(problem_.classes[i] == own);
+    }
+    const double shared = static_cast<double>(matches) * terms.per_match[n];
+    const double of_match = terms.of_match[n] - shared;
+    const double of_other = terms.of_other[n] - shared;
+    for (int64_t i = 0; i < problem_.train.n; ++i) {
+      const double value = problem_.classes[i] == own ? of_match : of_other;
+      out[i] += within[i] ? value : 0.0;
+    }
+  }
+
   double distance(int64_t v, int32_t point) const {
     return distance_between(problem_.metric, problem_.train, point, val_of(v), kValPerPass);
   }
@@ -118,6 +159,15 @@ class NeighborRanks {
     }
   }
 
+  void read_validation(int64_t first, int64_t n_val) {
+    first_ = first;
+    padded_val_ = (n_val + kValPerPass - 1) / kValPerPass * kValPerPass;
+    for (int64_t v = 0; v < padded_val_; ++v) {
+      const int64_t own = v < n_val ? v : n_val - 1;
+      read_point(problem_.val, first + own, val_of(v), kValPerPass);
+    }
+  }
+
   void fit_maps() {
     for (int64_t s = 0; s < cut_.sample; ++s) which_[s] = static_cast<int32_t>(s * problem_.train.n / cut_.sample);
     for (int64_t begin = 0; begin < cut_.sample; begin += cut_.points_per_block) {
@@ -129,11 +179,17 @@ class NeighborRanks {
     for (int64_t v = 0; v < padded_val_; ++v) maps_[v].fit(sample_ + v * sample_stride(), cut_.sample);
   }
 
-  void key_block(int64_t begin) {
+  // Distances of the block of points from `begin` on; returns how many there are.
+  int64_t distances_from(int64_t begin) {
     const int64_t left = problem_.train.n - begin;
     const int64_t n = left < cut_.points_per_block ? left : cut_.points_per_block;
     pack_panels(problem_.train, nullptr, begin, n, panels_);
     distances(n, distances_, cut_.points_per_block);
+    return n;
+  }
+
+  void key_block(int64_t begin) {
+    const int64_t n = distances_from(begin);
     for (int64_t v = 0; v < padded_val_; ++v) {
       maps_[v].keys(distances_ + v * cut_.points_per_block, n, keys_ + v * problem_.train.n + begin);
     }
@@ -171,6 +227,7 @@ class NeighborRanks {
 
   void settle_run(int64_t v, const RankedPart& part, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) ties_[i] = {distance(v, part.point(part.entries[i])), part.entries[i]};
+    if (std::is_sorted(ties_ + begin, ties_ + end, Earlier{})) return;
     std::sort(ties_ + begin, ties_ + end, Earlier{});
     for (int64_t i = begin; i < end; ++i) part.entries[i] = ties_[i].entry;
   }

@@ -21,7 +21,10 @@ struct RankedPart {
 
 class RankedRow {
  public:
-  RankedRow(int64_t n, Arena& arena) : n_(n), part_bits_(n <= kOnePart ? 0 : bits_for((n + kPartSize - 1) / kPartSize)) {
+  static constexpr int64_t kOnePart = 1 << 15;
+  static constexpr int64_t kPartSize = 1 << 13;
+
+  RankedRow(int64_t n, Arena& arena) : n_(n), part_bits_(bits_for(max_parts(n))) {
     dealt_ = arena.take<uint64_t>(n);
     sorted_ = arena.take<uint64_t>(n);
     begins_ = arena.take<uint32_t>(n_parts() + 1);
@@ -29,6 +32,9 @@ class RankedRow {
     counts_ = arena.take<uint16_t>(kMostBuckets);
   }
 
+  static int64_t max_parts(int64_t n) {
+    return n <= kOnePart ? 1 : int64_t{1} << bits_for((n + kPartSize - 1) / kPartSize);
+  }
   int64_t n_parts() const { return int64_t{1} << part_bits_; }
 
   // Deals the row to its parts. mark(i) is what point i is marked with.
@@ -61,6 +67,18 @@ class RankedRow {
     return {sorted_, n, begins_[p], members, members};
   }
 
+  // sums[p] = sum of targets over the parts nearer than p, before a value is set.
+  void sums_before(const double* targets, double* sums) const {
+    double sum = 0.0;
+    for (int64_t p = 0; p < n_parts(); ++p) {
+      sums[p] = sum;
+      if (p + 1 == n_parts()) return;
+      double part_sum = 0.0;
+      for (uint32_t i = begins_[p]; i < begins_[p + 1]; ++i) part_sum += targets[place_of(dealt_[i])];
+      sum += part_sum;
+    }
+  }
+
   // out[i] += the value set for point i; every point must have one.
   void add_values(double* out) {
     if (part_bits_ == 0) {
@@ -72,9 +90,6 @@ class RankedRow {
   }
 
  private:
-  static constexpr int64_t kOnePart = 1 << 15;
-  static constexpr int64_t kPartSize = 1 << 13;
-
   int part_shift() const { return kKeyBits - part_bits_; }
   FSA_INLINE double value_at(int64_t place) const {
     double value;

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ _FEWEST_PARTIALS = 8
 _BLOCK_VALUES = 1 << 13
 _VAL_PER_PASS = 4
 _MOST_VAL_PER_BLOCK = 32
+_MOST_ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -84,54 +85,93 @@ class Neighborhood:
         )
 
 
-def sum_over_validation(
-    hood: Neighborhood,
-    launch: Callable[..., None],
-    *,
-    max_bytes: int | None,
-    n_threads: int | None,
-    cancel: _threads.Cancel | None,
-) -> NDArray[np.float64]:
-    """Sum over validation points of the values that `launch` adds: float64 [n].
+class Terms(Protocol):
+    """A utility and an index, reduced to what a native launcher takes."""
 
-    Partial sums belong to fixed ranges of validation points and are added in their order, so the bytes do not depend on
-    the threads, nor on `max_bytes`, which bounds the working memory (at least 8 rows of values and one of keys).
+    launcher: Callable[..., None]
+
+    def native(self) -> Any: ...
+
+    def extra_bytes(self, n: int) -> int:
+        """Scratch of one thread, beside that of the neighbours."""
+        ...
+
+
+def mean_values(
+    hood: Neighborhood,
+    terms: Terms,
+    *,
+    max_bytes: int | None = None,
+    n_threads: int | None = None,
+    cancel: _threads.Cancel | None = None,
+) -> NDArray[np.float64]:
+    """Values averaged over validation points: float64 [n].
+
+    Partial sums belong to fixed ranges of validation points and are added in their order, so the bytes depend neither on
+    the threads nor on `max_bytes`, which bounds the working memory (at least 8 rows of values and 4 of keys).
     """
     per_partial = val_per_partial(hood.n, hood.n_val)
     partials = np.zeros((-(-hood.n_val // per_partial), hood.n), dtype=np.float64)
-    run_validation(
-        hood, launch, partials, (0, hood.n_val), per_partial, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel
-    )
+    work = _Work(hood, terms, max_bytes, n_threads, cancel, held=partials.nbytes)
+    work.run(partials, 0, hood.n_val, per_partial)
     total = partials[0]
     for partial in partials[1:]:
         total += partial
+    total /= hood.n_val
     return total
 
 
-def run_validation(
+def value_blocks(
     hood: Neighborhood,
-    launch: Callable[..., None],
-    out: NDArray[np.float64],
-    val: tuple[int, int],
-    val_per_row: int,
+    terms: Terms,
     *,
-    max_bytes: int | None,
-    n_threads: int | None,
-    cancel: _threads.Cancel | None,
-    problem: _core.NeighborProblem | None = None,
-) -> None:
-    """Add the values of validation points val[0] .. val[1] - 1 to rows of `out`, `val_per_row` of them to each."""
-    problem = hood.problem() if problem is None else problem
-    threads = min(_threads.resolve(n_threads), -(-(val[1] - val[0]) // val_per_row))
-    cut = _cut(hood, problem, (max_bytes or DEFAULT_BYTES) // max(threads, 1))
-    n_bytes = _core.neighbor_workspace(problem, cut)
-    first = val[0]
+    max_bytes: int | None = None,
+    n_threads: int | None = None,
+    cancel: _threads.Cancel | None = None,
+) -> Iterator[NDArray[np.float64]]:
+    """Values of every validation point, in order, in blocks [some, n] of at most half of `max_bytes`."""
+    rows = min(hood.n_val, max(1, (max_bytes or DEFAULT_BYTES) // (16 * hood.n)), _MOST_ROWS_PER_BLOCK)
+    work = _Work(hood, terms, max_bytes, n_threads, cancel, held=rows * hood.n * 8)
+    for first in range(0, hood.n_val, rows):
+        block = np.zeros((min(rows, hood.n_val - first), hood.n), dtype=np.float64)
+        work.run(block, first, first + block.shape[0], 1)
+        yield block
 
-    def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
-        launch(problem, cut, out, first, val_per_row, first + begin, first + end, _threads.scratch(n_bytes), flag)
 
-    chunk = val_per_row if val_per_row > 1 else _MOST_VAL_PER_BLOCK
-    _threads.run(kernel, val[1] - first, chunk=chunk, n_threads=threads, cancel=cancel)
+class _Work:
+    """One problem, cut for the memory and the threads at hand."""
+
+    def __init__(
+        self,
+        hood: Neighborhood,
+        terms: Terms,
+        max_bytes: int | None,
+        n_threads: int | None,
+        cancel: _threads.Cancel | None,
+        *,
+        held: int,
+    ) -> None:
+        self._launch = type(terms).launcher
+        self._terms = terms.native()
+        self._problem = hood.problem()
+        self._n_threads = _threads.resolve(n_threads)
+        self._cancel = cancel
+        extra = terms.extra_bytes(hood.n)
+        left = ((max_bytes or DEFAULT_BYTES) - held) // min(self._n_threads, hood.n_val) - extra
+        self._cut = _cut(hood, self._problem, left)
+        self._n_bytes = _core.neighbor_workspace(self._problem, self._cut) + extra
+
+    def run(self, out: NDArray[np.float64], first: int, stop: int, val_per_row: int) -> None:
+        """Add the values of validation points first .. stop - 1 to rows of `out`, `val_per_row` of them to each."""
+
+        def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+            scratch = _threads.scratch(self._n_bytes)
+            self._launch(
+                self._problem, self._cut, self._terms, out, first, val_per_row, first + begin, first + end, scratch, flag
+            )
+
+        chunk = val_per_row if val_per_row > 1 else _MOST_VAL_PER_BLOCK
+        _threads.run(kernel, stop - first, chunk=chunk, n_threads=self._n_threads, cancel=self._cancel)
 
 
 def val_per_partial(n: int, n_val: int) -> int:
