@@ -20,10 +20,12 @@ class LogisticPreconditioner {
     const int64_t columns = problem.n_classes;
     const int64_t most = columns * kLanes > kLargeBlock ? columns * kLanes : kLargeBlock;
     factor_ = arena.take<float>(most * most);
+    scale_ = arena.take<float>(most);
     inverse_pivot_ = arena.take<float>(most);
     leading_part_ = arena.take<float>(most);
     inverse_diagonal_ = arena.take<float>(columns * members.width);
     weighted_ = arena.take<float>(most * members.stride);
+    others_ = arena.take<float>(members.stride);
     block_ = arena.take<float>(most * most);
   }
 
@@ -34,14 +36,21 @@ class LogisticPreconditioner {
     const int64_t fit = lane_below(most_dense / columns_);
     lead_ = fit < kLanes ? kLanes : fit > members_.width ? members_.width : fit;
     for (int64_t a = 0; a < columns_; ++a) {
-      for (int64_t b = a; b < columns_; ++b) place_block(probability, a, b);
+      sum_of_others(probability, a);
+      const float* pa = probability + a * members_.stride;
+      place_block(pa, others_, 1.0f, a, a);
+      for (int64_t b = a + 1; b < columns_; ++b) place_block(pa, probability + b * members_.stride, -1.0f, a, b);
+      invert_diagonal(pa, a);
     }
     if (!members_.binomial()) hold_common_shift();
-    cholesky(factor_, columns_ * lead_, inverse_pivot_);
-    for (int64_t c = 0; c < columns_; ++c) invert_diagonal(probability + c * members_.stride, c);
+    cholesky_.factor(factor_, columns_ * lead_, scale_, inverse_pivot_);
+    curvature_ = total_curvature(probability);
   }
 
   void forget() { size_ = 0; }
+
+  // A curvature for intercepts, which have no penalty, so that saturated members do not send them to infinity.
+  float intercept_hold() const { return 1e-12f * static_cast<float>(members_.size); }
 
   // out [columns, width] = approximate inverse Hessian times in.
   void apply(const float* in, float* out) const {
@@ -49,31 +58,64 @@ class LogisticPreconditioner {
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 0; f < lead_; ++f) leading_part_[c * lead_ + f] = in[c * width + f];
     }
-    cholesky_solve(factor_, inverse_pivot_, columns_ * lead_, leading_part_);
+    cholesky_.solve(leading_part_);
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 0; f < lead_; ++f) out[c * width + f] = leading_part_[c * lead_ + f];
       for (int64_t i = c * width + lead_; i < (c + 1) * width; ++i) out[i] = in[i] * inverse_diagonal_[i];
     }
   }
 
-  // Whether the last preparation no longer fits: a tenth more members, or other classes.
-  bool outgrown() const { return 10 * members_.size > 11 * size_ || columns_ != members_.n_columns(); }
+  // Whether the last preparation no longer fits: a tenth more members, other classes, or twice or half the curvature.
+  bool outgrown(const float* probability) const {
+    if (10 * members_.size > 11 * size_ || columns_ != members_.n_columns()) return true;
+    const float curvature = total_curvature(probability);
+    return curvature > 2.0f * curvature_ || curvature < 0.5f * curvature_;
+  }
 
  private:
+  // Sum of p (1 - p) over members and columns.
+  float total_curvature(const float* probability) const {
+    float total = 0.0f;
+    for (int64_t c = 0; c < columns_; ++c) {
+      const float* p = probability + c * members_.stride;
+      Register<float> sums[kRegisters<float>] = {};
+      for (int64_t i = 0; i + kLanes <= members_.size; i += kLanes) {
+        for (int64_t r = 0; r < kRegisters<float>; ++r) {
+          const Register<float> q = load(p + i + r * kPerRegister<float>);
+          sums[r] = sums[r] + q * (1.0f - q);
+        }
+      }
+      float lane[kLanes];
+      __builtin_memcpy(lane, sums, sizeof lane);
+      for (int64_t l = 0; l < kLanes; ++l) total += lane[l];
+      for (int64_t i = lane_below(members_.size); i < members_.size; ++i) total += p[i] * (1.0f - p[i]);
+    }
+    return total;
+  }
+
+  // others_[i] = 1 - p_a, as the sum of the other columns: near p_a = 1 the difference would be lost in rounding.
+  void sum_of_others(const float* probability, int64_t a) {
+    for (int64_t i = 0; i < padded(members_.size); ++i) {
+      float sum = members_.binomial() ? 1.0f - probability[i] : 0.0f;
+      for (int64_t b = 0; b < columns_; ++b) sum += b == a ? 0.0f : probability[b * members_.stride + i];
+      others_[i] = sum;
+    }
+  }
+
   // Block (a, b), a <= b, of the upper triangle: sum over members of w x x^T on the leading axes, with
   // w = p_a (1 - p_a) on the diagonal and - p_a p_b off it.
-  void place_block(const float* probability, int64_t a, int64_t b) {
+  void place_block(const float* pa, const float* other, float sign, int64_t a, int64_t b) {
     const int64_t order = columns_ * lead_;
-    weight_leading_axes(probability + a * members_.stride, probability + b * members_.stride, a == b);
+    weight_leading_axes(pa, other, sign);
     gather_gradient(members_.float_rows, members_.size, members_.width, lead_, weighted_, members_.stride, lead_, block_);
     for (int64_t f = 0; f < lead_; ++f) {
       float* row = factor_ + (a * lead_ + f) * order + b * lead_;
       for (int64_t g = 0; g < lead_; ++g) row[g] = block_[f * lead_ + g];
-      if (a == b && f > 0) row[f] += static_cast<float>(problem_.penalty);
+      if (a == b) row[f] += f > 0 ? static_cast<float>(problem_.penalty) : intercept_hold();
     }
   }
 
-  void weight_leading_axes(const float* pa, const float* pb, bool same) {
+  void weight_leading_axes(const float* pa, const float* other, float sign) {
     const int64_t features = lead_ < problem_.n_features ? lead_ : problem_.n_features;
     for (int64_t f = features; f < lead_; ++f) {
       for (int64_t i = 0; i < members_.size; ++i) weighted_[f * members_.stride + i] = 0.0f;
@@ -81,7 +123,7 @@ class LogisticPreconditioner {
     for (int64_t first = 0; first < members_.size; first += kLanes) {
       const float* panel = members_.float_panels + first * problem_.n_features;
       for (int64_t i = first; i < first + kLanes; i += kPerRegister<float>) {
-        const Register<float> weight = load(pa + i) * ((same ? 1.0f : 0.0f) - load(pb + i));
+        const Register<float> weight = load(pa + i) * (sign * load(other + i));
         for (int64_t f = 0; f < features; ++f) {
           store(weighted_ + f * members_.stride + i, weight * load(panel + f * kLanes + (i - first)));
         }
@@ -101,7 +143,7 @@ class LogisticPreconditioner {
     float* diagonal = inverse_diagonal_ + c * members_.width;
     for (int64_t f = lead_; f < members_.width; ++f) diagonal[f] = 0.0f;
     for (int64_t i = 0; i < members_.size; ++i) {
-      const float weight = p[i] * (1.0f - p[i]);
+      const float weight = p[i] * others_[i];
       const float* x = members_.float_rows + i * members_.width;
       for (int64_t f = lead_; f < members_.width; ++f) diagonal[f] += weight * x[f] * x[f];
     }
@@ -112,12 +154,15 @@ class LogisticPreconditioner {
   const LogisticMembers& members_;
   int64_t size_ = 0;
   int64_t columns_ = 0;
+  float curvature_ = 0.0f;   // total, at the last preparation
   int64_t lead_ = 0;         // leading axes of one column, whole lanes
   float* factor_;            // [columns * lead, columns * lead]
-  float* inverse_pivot_;     // [columns * lead]
+  float *scale_, *inverse_pivot_;  // [columns * lead]
+  Cholesky cholesky_;
   float* leading_part_;      // [columns * lead]
   float* inverse_diagonal_;  // [columns, width]
   float* weighted_;          // [lead, stride]
+  float* others_;            // [stride]
   float* block_;             // [lead, lead]
 };
 

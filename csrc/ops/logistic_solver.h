@@ -53,6 +53,7 @@ class LogisticSolver {
     columns_ = members_.n_columns();
     if (columns_ == 0 || solved_size_ == members_.size) return WalkStatus::kDone;
     const bool first = solved_size_ == 0;
+    bool from_zero = false;
     if (first) start_from_reference();
     if (evaluated_size_ > 0 && evaluated_size_ + 1 == members_.size) {
       add_last_member();
@@ -60,7 +61,7 @@ class LogisticSolver {
       evaluate(first ? kRough : 0.0);
     }
     for (int iteration = 0; iteration < kMostIterations; ++iteration) {
-      if (preconditioner_->outgrown()) {
+      if (preconditioner_->outgrown(probability_)) {
         if (branching_) preconditioner_ = &branch_preconditioner_;  // the trunk's serves the branches to come
         preconditioner_->prepare(probability_, first ? LogisticPreconditioner::kSmallBlock : LogisticPreconditioner::kLargeBlock);
       }
@@ -79,7 +80,11 @@ class LogisticSolver {
         return solved();
       }
       evaluate(left + 0.03 * error * error);
-      shorten(slope);
+      const double kept = shorten(slope);
+      if (!from_zero && (kept < kLeastKept || iteration == kPatience)) {
+        start_from_zero();
+        from_zero = true;
+      }
     }
     return WalkStatus::kNotConverged;
   }
@@ -124,7 +129,9 @@ class LogisticSolver {
   static constexpr double kRough = 1e-2;  // above this error the gradient need not be in double
   static constexpr int kMostIterations = 100;
   static constexpr int kMostProducts = 500;
-  static constexpr int kMostShrinks = 40;
+  static constexpr int kMostShrinks = 60;
+  static constexpr int kPatience = 15;         // iterations before a start is given up
+  static constexpr double kLeastKept = 0.05;   // of a step, for the start to be any good
 
   template <class T>
   static void copy(const T* from, T* to, int64_t n) {
@@ -138,6 +145,13 @@ class LogisticSolver {
   WalkStatus solved() {
     solved_size_ = members_.size;
     return WalkStatus::kDone;
+  }
+
+  // A start that misjudges members by far saturates them and hides the curvature; at zero none is.
+  void start_from_zero() {
+    for (int64_t i = 0; i < columns_ * width_; ++i) weights[i] = 0.0;
+    evaluate(kRough);
+    preconditioner_->forget();
   }
 
   // The reference fit of the nearest smaller size, its columns for the classes present, shifted to sum to zero.
@@ -182,13 +196,19 @@ class LogisticSolver {
       link(scores);
       for (int64_t c = 0; c < columns_; ++c) {
         copy(scores + c * kLanes, residuals + c * stride_ + first, kLanes);
-        convert(scores + c * kLanes, probability_ + c * stride_ + first, kLanes);
+        keep_probability(scores + c * kLanes, probability_ + c * stride_ + first, kLanes);
       }
     }
     for (int64_t i = 0; i < members_.size; ++i) {
       if (const int64_t own = own_column(members_.classes[i]); own >= 0) residuals[own * stride_ + i] -= T{1};
     }
     gather_gradient(rows, members_.size, width_, width_, residuals, stride_, columns_, gradient);
+  }
+
+  // What the curvature needs. Of the binomial's p and 1 - p the smaller: a float near 1 has lost how far it is from 1.
+  template <class T>
+  void keep_probability(const T* p, float* kept, int64_t n) const {
+    for (int64_t i = 0; i < n; ++i) kept[i] = static_cast<float>(members_.binomial() && p[i] > T{0.5} ? T{1} - p[i] : p[i]);
   }
 
   // The member that joined since the last evaluation changes the gradient by one outer product.
@@ -203,7 +223,7 @@ class LogisticSolver {
     const int64_t own = own_column(members_.classes[i]);
     for (int64_t c = 0; c < columns_; ++c) {
       const double p = scores_[c * kLanes];
-      probability_[c * stride_ + i] = static_cast<float>(p);
+      keep_probability(&p, probability_ + c * stride_ + i, 1);
       add_multiple(p - (c == own ? 1.0 : 0.0), x, gradient_ + c * width_, width_);
     }
     evaluated_size_ = members_.size;
@@ -252,15 +272,22 @@ class LogisticSolver {
           store(t, load(p) * (1.0f - load(p)) * load(u));
           continue;
         }
-        Register<float> mean{};
+        // Centred twice: where one class has nearly all the probability, its own entry is lost in the first rounding.
+        Register<float> mean{}, rest{};
         for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * load(u + c * kLanes);
-        for (int64_t c = 0; c < columns_; ++c) store(t + c * stride_, load(p + c * stride_) * (load(u + c * kLanes) - mean));
+        for (int64_t c = 0; c < columns_; ++c) {
+          const Register<float> value = load(p + c * stride_) * (load(u + c * kLanes) - mean);
+          store(t + c * stride_, value);
+          rest = rest + value;
+        }
+        for (int64_t c = 0; c < columns_; ++c) store(t + c * stride_, load(t + c * stride_) - load(p + c * stride_) * rest);
       }
     }
     gather_gradient(members_.float_rows, members_.size, width_, width_, float_residuals_, stride_, columns_, curved);
     const float penalty = static_cast<float>(problem_.penalty);
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 1; f < width_; ++f) curved[c * width_ + f] += penalty * direction[c * width_ + f];
+      curved[c * width_] += preconditioner_->intercept_hold() * direction[c * width_];
     }
   }
 
@@ -305,21 +332,31 @@ class LogisticSolver {
       for (int64_t i = 0; i < n; ++i) direction_[i] = scaled_[i] + kept * direction_[i];
       energy = next;
     }
-    return std::sqrt(static_cast<double>(energy));
+    return std::sqrt(static_cast<double>(energy > 0.0f ? energy : 0.0f));  // rounding may leave it just below zero
   }
 
-  // Shortens the step just taken while the slope at its end says that the minimum was left far behind.
-  void shorten(double slope) {
-    double length = 1.0;
+  // Where the end of the step just taken lies beyond the minimum along it, finds that minimum: false position within a
+  // bracket, kept off its ends. Answers how much of the step is left.
+  double shorten(double slope) {
+    double low = 0.0, low_slope = slope, high = 1.0, here = 1.0;
     for (int shrink = 0; shrink < kMostShrinks; ++shrink) {
       const double slope_here = dot_gradient_step();
-      if (!(slope_here > -0.5 * slope)) return;
-      double shorter = length * slope / (slope - slope_here);
-      if (shorter < 0.1 * length) shorter = 0.1 * length;
-      move(shorter - length);
-      length = shorter;
+      if (shrink == 0 ? slope_here <= -0.1 * slope : std::fabs(slope_here) <= -0.1 * slope) break;
+      double share = 0.5;
+      if (slope_here < 0.0) {
+        low = here;
+        low_slope = slope_here;
+      } else {
+        high = here;
+        share = low_slope / (low_slope - slope_here);  // not a number where the end overflowed
+      }
+      share = share > 0.1 ? (share < 0.9 ? share : 0.9) : 0.1;
+      const double next = low + share * (high - low);
+      move(next - here);
+      here = next;
       evaluate(0.0);
     }
+    return here;
   }
 
   const LogisticProblem& problem_;
