@@ -28,6 +28,7 @@ class NeighborRanks {
     maps_ = arena_.take<DistanceKeys>(cut.val_per_block);
     keys_ = arena_.take<uint32_t>(cut.val_per_block * n);
     ties_ = arena_.take<Tie>(n);
+    kept_ = arena_.take<double>(n <= kMostKept ? cut.val_per_block * n : 0);
   }
 
   // Keys of up to val_per_block validation points from `first` on.
@@ -131,6 +132,7 @@ class NeighborRanks {
   }
 
   double distance(int64_t v, int32_t point) const {
+    if (keeps_) return kept_[v * problem_.train.n + point];
     return distance_between(problem_.metric, problem_.train, point, val_of(v), kValPerPass);
   }
 
@@ -144,6 +146,8 @@ class NeighborRanks {
       return before(a.distance, place_of(a.entry), b.distance, place_of(b.entry));  // places are in index order
     }
   };
+
+  static constexpr int64_t kMostKept = 1 << 16;
 
   int64_t sample_stride() const { return padded(cut_.sample); }
   double* val_of(int64_t v) const {
@@ -177,6 +181,20 @@ class NeighborRanks {
       distances(n, sample_ + begin, sample_stride());
     }
     for (int64_t v = 0; v < padded_val_; ++v) maps_[v].fit(sample_ + v * sample_stride(), cut_.sample);
+    keeps_ = problem_.train.n <= kMostKept && many_tie(sample_, cut_.sample);
+  }
+
+  // Whether a point is expected to share its distance with an eighth of another, as in data of small integers. Only the
+  // speed depends on it. Reorders the sample.
+  bool many_tie(double* sample, int64_t n) const {
+    std::sort(sample, sample + n);
+    double pairs = 0.0;
+    int64_t same = 0;
+    for (int64_t i = 1; i < n; ++i) {
+      same = sample[i] == sample[i - 1] ? same + 1 : 0;
+      pairs += static_cast<double>(same);
+    }
+    return 8.0 * 2.0 * pairs * static_cast<double>(problem_.train.n) > static_cast<double>(n) * static_cast<double>(n);
   }
 
   // Distances of the block of points from `begin` on; returns how many there are.
@@ -191,7 +209,9 @@ class NeighborRanks {
   void key_block(int64_t begin) {
     const int64_t n = distances_from(begin);
     for (int64_t v = 0; v < padded_val_; ++v) {
-      maps_[v].keys(distances_ + v * cut_.points_per_block, n, keys_ + v * problem_.train.n + begin);
+      const double* distances = distances_ + v * cut_.points_per_block;
+      maps_[v].keys(distances, n, keys_ + v * problem_.train.n + begin);
+      if (keeps_) std::memcpy(kept_ + v * problem_.train.n + begin, distances, static_cast<size_t>(n) * sizeof *distances);
     }
   }
 
@@ -246,6 +266,8 @@ class NeighborRanks {
   DistanceKeys* maps_;  // [val_per_block]
   uint32_t* keys_;     // [val_per_block, n]
   Tie* ties_;          // [the largest part]
+  double* kept_;       // [val_per_block, n] distances, where many will have to be looked up
+  bool keeps_ = false;
   int32_t left_out_ = -1;
 };
 

@@ -175,10 +175,14 @@ class _Work:
 
 
 def val_per_partial(n: int, n_val: int) -> int:
-    """Validation points whose values are summed into one row, before the rows are."""
+    """Validation points whose values are summed into one row, before the rows are: a function of the problem alone.
+
+    Fewer than a block of them read the training points more often, so small problems have at least eight rows, and
+    large ones as many as stay small beside the training points.
+    """
     partials = min(max(_PARTIAL_VALUES // n, _FEWEST_PARTIALS), _MOST_PARTIALS)
-    per_partial = -(-n_val // partials)
-    return -(-per_partial // _VAL_PER_PASS) * _VAL_PER_PASS
+    per_partial = max(-(-n_val // partials), min(n_val // _FEWEST_PARTIALS, _MOST_VAL_PER_BLOCK))
+    return max(_VAL_PER_PASS, -(-per_partial // _VAL_PER_PASS) * _VAL_PER_PASS)
 
 
 def _cut(hood: Neighborhood, problem: _core.NeighborProblem, max_bytes: int) -> _core.NeighborCut:
