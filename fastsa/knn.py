@@ -110,6 +110,9 @@ def knn_shapley(
         terms = closed_forms.threshold_terms(index, n, _reach(radius, metric), n_classes)
     else:
         terms = closed_forms.match_steps(variant, index, n, k, n_classes)
+        ranks = closed_forms.ranks_for(terms, epsilon) if variant == "hard" else n
+        if ranks < n:
+            terms = closed_forms.NearestSteps(closed_forms.truncated(terms, ranks).step)
     work = tiles.mean_values if reduce else tiles.value_blocks
     return work(hood, terms, max_bytes=max_bytes, n_threads=n_threads)
 

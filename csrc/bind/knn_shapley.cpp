@@ -83,6 +83,9 @@ void bind_terms(py::module_& m) {
              return MatchSteps{step.data(), offset, slope};
            }),
            arg("step").noconvert(), arg("offset"), arg("slope"), py::keep_alive<1, 2>());
+  py::class_<NearestSteps>(m, "NearestSteps", "Keeps its array alive.")
+      .def(py::init([](Array<double> step) { return NearestSteps{{step.data(), 0.0, 0.0}, step.shape(0)}; }),
+           arg("step").noconvert(), py::keep_alive<1, 2>());
   py::class_<RegressionTerms>(m, "RegressionTerms", "Keeps its arrays alive.")
       .def(py::init([](Array<double> targets, Array<double> val_targets, Array<double> few, Array<double> nearer,
                        Array<double> farther, int64_t k) {
@@ -116,6 +119,9 @@ void bind_terms(py::module_& m) {
 }
 
 void bind_workspaces(py::module_& m) {  // their layouts are the same for every build
+  m.def("nearest_workspace", [](const NeighborProblem& problem, const NeighborCut& cut, int64_t ranks) {
+    return portable::nearest_workspace(problem, cut, ranks);
+  });
   m.def("regression_workspace", [](int64_t n) { return portable::regression_workspace(n); });
   m.def("weighted_workspace", [](const WeightedVote& vote, int64_t n) { return portable::weighted_workspace(vote, n); });
   m.def("lists_workspace", [](int64_t longest) { return portable::lists_workspace(longest); });
@@ -143,6 +149,7 @@ void bind_knn_shapley(py::module_& m) {
   bind_terms(m);
   bind_workspaces(m);
   FSA_BIND(match_values, MatchSteps);
+  FSA_BIND(nearest_match_values, NearestSteps);
   FSA_BIND(regression_values, RegressionTerms);
   FSA_BIND(weighted_values, WeightedVote);
   FSA_BIND(threshold_values, ThresholdTerms);

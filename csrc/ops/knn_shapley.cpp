@@ -5,6 +5,7 @@
 
 #include "ops/knn_values.h"
 #include "ops/knn_weighted.h"
+#include "ops/nearest_few.h"
 #include "ops/neighbor_ranks.h"
 
 namespace fsa::FSA_ISA {
@@ -66,6 +67,32 @@ inline void add_listed(const NeighborLists& lists, int64_t v, const RankedPart& 
   }
 }
 
+// Entries of the nearest `n` by the full ranking, for one validation point.
+inline void nearest_by_ranking(NeighborRanks& ranks, const NeighborProblem& problem, int64_t v, int32_t* order,
+                               int64_t n, uint64_t* entries, CancelFlag cancel) {
+  ranks.load(v, 1, cancel);
+  if (*cancel) return;
+  ranks.order(0, order);
+  for (int64_t i = 0; i < n; ++i) {
+    entries[i] = entry_of(0, order[i], problem.classes[order[i]] == problem.val_classes[v]);
+  }
+}
+
+// Values of neighbours alone in the order of `points`, added to `out`; the points' values end in their place.
+inline void add_nearest(const MatchSteps& steps, uint64_t* points, uint64_t* entries, int64_t n, double* values,
+                        double* out) {
+  for (int64_t i = 0; i < n; ++i) entries[i] = entry_of(0, i, mark_of(points[i]));
+  uint64_t* by_place = reinterpret_cast<uint64_t*>(values);
+  MatchValues{steps, 0}(RankedPart{entries, n, 0, points, by_place});
+  for (int64_t i = 0; i < n; ++i) {
+    double value;
+    std::memcpy(&value, by_place + i, sizeof value);
+    out[place_of(points[i])] += value;
+  }
+}
+
+constexpr int64_t kRankedAtOnce = 4;
+
 }  // namespace
 
 int64_t neighbor_workspace(const NeighborProblem& problem, const NeighborCut& cut) {
@@ -85,6 +112,38 @@ void match_values(const NeighborProblem& problem, const NeighborCut& cut, const 
     }
     ranks.add_values(values[v]);
   });
+}
+
+int64_t nearest_workspace(const NeighborProblem& problem, const NeighborCut& cut, int64_t ranks) {
+  const NeighborCut single{kRankedAtOnce, cut.points_per_block, cut.sample};
+  Arena arena(nullptr);
+  arena.take<uint64_t>(3 * ranks);
+  arena.take<int32_t>(problem.train.n);
+  return NearestFew::bytes(problem, cut, ranks) + NeighborRanks::bytes(problem, single) + arena.used();
+}
+
+void nearest_match_values(const NeighborProblem& problem, const NeighborCut& cut, const NearestSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
+  const int64_t n = terms.ranks;
+  const NeighborCut single{kRankedAtOnce, cut.points_per_block, cut.sample};
+  NearestFew few(problem, cut, n, workspace);
+  workspace += NearestFew::bytes(problem, cut, n);
+  NeighborRanks ranks(problem, single, workspace);
+  Arena arena(workspace + NeighborRanks::bytes(problem, single));
+  uint64_t* points = arena.take<uint64_t>(3 * n);
+  int32_t* order = arena.take<int32_t>(problem.train.n);
+  const bool screened = problem.metric == Metric::kSquaredEuclidean;
+  for (int64_t first = val.begin; first < val.end && !*cancel; first += cut.val_per_block) {
+    const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
+    if (screened) few.screen(first, n_val, cancel);
+    for (int64_t v = 0; v < n_val && !*cancel; ++v) {
+      if (!screened || !few.nearest(v, points)) {
+        nearest_by_ranking(ranks, problem, first + v, order, n, points, cancel);
+      }
+      if (*cancel) return;
+      add_nearest(terms.steps, points, points + n, n, reinterpret_cast<double*>(points + 2 * n), values[first + v]);
+    }
+  }
 }
 
 int64_t regression_workspace(int64_t n) { return RegressionValues::bytes(n) + RankedRow::max_parts(n) * 8; }

@@ -17,6 +17,12 @@ struct MatchSteps {
   double slope;
 };
 
+// The same for the nearest `ranks` alone; the others are worth 0.
+struct NearestSteps {
+  MatchSteps steps;  // [ranks], offset = slope = 0
+  int64_t ranks;     // below the number of neighbours
+};
+
 // Regression, v(S) = -(sum of the targets of the min(k, |S|) nearest / k - t)^2 (Jia et al. 2019, Theorem 6): chances
 // that the index draws, of the others, by rank and over [n] each,
 struct RegressionTerms {
@@ -83,11 +89,14 @@ struct NeighborLists {
 
 namespace portable {
 int64_t neighbor_workspace(const NeighborProblem& problem, const NeighborCut& cut);
+int64_t nearest_workspace(const NeighborProblem& problem, const NeighborCut& cut, int64_t ranks);
 int64_t regression_workspace(int64_t n);
 int64_t weighted_workspace(const WeightedVote& vote, int64_t n);
 int64_t lists_workspace(int64_t longest);
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
+void nearest_match_values(const NeighborProblem& problem, const NeighborCut& cut, const NearestSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void regression_values(const NeighborProblem& problem, const NeighborCut& cut, const RegressionTerms& terms,
                        const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void weighted_values(const NeighborProblem& problem, const NeighborCut& cut, const WeightedVote& vote,
@@ -102,6 +111,8 @@ void listed_regression_values(const NeighborLists& lists, const RegressionTerms&
 namespace avx2 {
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
+void nearest_match_values(const NeighborProblem& problem, const NeighborCut& cut, const NearestSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void regression_values(const NeighborProblem& problem, const NeighborCut& cut, const RegressionTerms& terms,
                        const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void weighted_values(const NeighborProblem& problem, const NeighborCut& cut, const WeightedVote& vote,

@@ -32,8 +32,8 @@ class MatchSteps:
     def native(self) -> _core.MatchSteps:
         return _core.MatchSteps(self.step, self.offset, self.slope)
 
-    def extra_bytes(self, n: int) -> int:
-        return 0
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        return int(_core.neighbor_workspace(problem, cut))
 
 
 def match_steps(variant: str, index: str, n: int, k: int, n_classes: int) -> MatchSteps:
@@ -79,6 +79,21 @@ def truncated(steps: MatchSteps, ranks: int) -> MatchSteps:
 
 
 @dataclass(frozen=True)
+class NearestSteps:
+    """Truncated steps for points that are not ranked yet: only as many as the steps have are."""
+
+    step: NDArray[np.float64]
+
+    launcher = _core.nearest_match_values
+
+    def native(self) -> _core.NearestSteps:
+        return _core.NearestSteps(self.step)
+
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        return int(_core.nearest_workspace(problem, cut, self.step.size))
+
+
+@dataclass(frozen=True)
 class RegressionTerms:
     """Targets, and by rank the chances of csrc/ops/knn_shapley.h: float64 each."""
 
@@ -95,8 +110,8 @@ class RegressionTerms:
     def native(self) -> _core.RegressionTerms:
         return _core.RegressionTerms(self.targets, self.val_targets, self.few, self.nearer, self.farther, self.k)
 
-    def extra_bytes(self, n: int) -> int:
-        return int(_core.regression_workspace(n))
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        return int(_core.neighbor_workspace(problem, cut) + _core.regression_workspace(n))
 
 
 def regression_terms(
@@ -133,8 +148,8 @@ class WeightedVote:
     def native(self) -> _core.WeightedVote:
         return _core.WeightedVote(self.size, self.tail, self.weights, self.k, self.most, self.cutoff)
 
-    def extra_bytes(self, n: int) -> int:
-        return int(_core.weighted_workspace(self.native(), n))
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        return int(_core.neighbor_workspace(problem, cut) + _core.weighted_workspace(self.native(), n))
 
 
 def weighted_vote(
@@ -172,8 +187,8 @@ class ThresholdTerms:
     def native(self) -> _core.ThresholdTerms:
         return _core.ThresholdTerms(self.radius, self.of_match, self.of_other, self.per_match)
 
-    def extra_bytes(self, n: int) -> int:
-        return 0
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        return int(_core.neighbor_workspace(problem, cut))
 
 
 def threshold_terms(index: str, n: int, radius: float, n_classes: int) -> ThresholdTerms:

@@ -92,8 +92,8 @@ class Terms(Protocol):
 
     def native(self) -> Any: ...
 
-    def extra_bytes(self, n: int) -> int:
-        """Scratch of one thread, beside that of the neighbours."""
+    def workspace(self, problem: Any, cut: Any, n: int) -> int:
+        """Bytes of scratch of one thread."""
         ...
 
 
@@ -156,10 +156,8 @@ class _Work:
         self._problem = hood.problem()
         self._n_threads = _threads.resolve(n_threads)
         self._cancel = cancel
-        extra = terms.extra_bytes(hood.n)
-        left = ((max_bytes or DEFAULT_BYTES) - held) // min(self._n_threads, hood.n_val) - extra
-        self._cut = _cut(hood, self._problem, left)
-        self._n_bytes = _core.neighbor_workspace(self._problem, self._cut) + extra
+        left = ((max_bytes or DEFAULT_BYTES) - held) // min(self._n_threads, hood.n_val)
+        self._cut, self._n_bytes = _cut(hood, self._problem, terms, left)
 
     def run(self, out: NDArray[np.float64], first: int, stop: int, val_per_row: int) -> None:
         """Add the values of validation points first .. stop - 1 to rows of `out`, `val_per_row` of them to each."""
@@ -185,17 +183,19 @@ def val_per_partial(n: int, n_val: int) -> int:
     return max(_VAL_PER_PASS, -(-per_partial // _VAL_PER_PASS) * _VAL_PER_PASS)
 
 
-def _cut(hood: Neighborhood, problem: _core.NeighborProblem, max_bytes: int) -> _core.NeighborCut:
-    """As many validation points in a block as fit; no value depends on it."""
-    d = hood.X.shape[1]
-    points = min(max(_BLOCK_VALUES // d // 8 * 8, 64), 256)
+def _cut(
+    hood: Neighborhood, problem: _core.NeighborProblem, terms: Terms, max_bytes: int
+) -> tuple[_core.NeighborCut, int]:
+    """As many validation points in a block as fit, and what they take; no value depends on it."""
+    points = min(max(_BLOCK_VALUES // hood.X.shape[1] // 8 * 8, 64), 256)
     sample = min(hood.n, max(64, min(4096, hood.n // 32)))
     needed = -(-hood.n_val // _VAL_PER_PASS) * _VAL_PER_PASS
     for val in range(min(_MOST_VAL_PER_BLOCK, needed), 0, -_VAL_PER_PASS):
         cut = _core.NeighborCut(val, points, sample)
-        if _core.neighbor_workspace(problem, cut) <= max_bytes:
+        n_bytes = terms.workspace(problem, cut, hood.n)
+        if n_bytes <= max_bytes:
             break
-    return cut
+    return cut, n_bytes
 
 
 def _to_length_one(name: str, x: NDArray[Any]) -> NDArray[np.float64]:
