@@ -131,11 +131,15 @@ def value_blocks(
 ) -> Iterator[NDArray[np.float64]]:
     """Values of every validation point, in order, in blocks [some, n] of at most half of `max_bytes`."""
     rows = min(hood.n_val, max(1, (max_bytes or DEFAULT_BYTES) // (16 * hood.n)), _MOST_ROWS_PER_BLOCK)
-    work = _Work(hood, terms, max_bytes, n_threads, cancel, held=rows * hood.n * 8)
-    for first in range(0, hood.n_val, rows):
-        block = np.zeros((min(rows, hood.n_val - first), hood.n), dtype=np.float64)
-        work.run(block, first, first + block.shape[0], 1)
-        yield block
+    work = _Work(hood, terms, max_bytes, n_threads, cancel, held=rows * hood.n * 8)  # refuses before the first block
+
+    def blocks() -> Iterator[NDArray[np.float64]]:
+        for first in range(0, hood.n_val, rows):
+            block = np.zeros((min(rows, hood.n_val - first), hood.n), dtype=np.float64)
+            work.run(block, first, first + block.shape[0], 1)
+            yield block
+
+    return blocks()
 
 
 class _Work:
