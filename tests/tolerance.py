@@ -10,3 +10,5 @@ COEFFICIENTS = 1e-4
 LOG_LOSS = 5e-5
 # Coalitions on which two converged fits may predict some validation point differently.
 SHARE_OF_OTHER_ACCURACIES = 0.005
+# The objective at a fit against its minimum, relative: the square of the solver's tolerance.
+OBJECTIVE = 1e-8

@@ -14,6 +14,8 @@ class LogisticPreconditioner {
   // Unknowns in the dense block: a first solution pays for its factor alone, later ones share it.
   static constexpr int64_t kSmallBlock = 96;
   static constexpr int64_t kLargeBlock = 160;
+  // Of an intercept, per member: where all probabilities are 0 or 1 in float, its pivot would be zero.
+  static constexpr float kLeastCurvature = 1e-8f;
 
   LogisticPreconditioner(const LogisticProblem& problem, const LogisticMembers& members, Arena& arena)
       : problem_(problem), members_(members) {
@@ -44,13 +46,9 @@ class LogisticPreconditioner {
     }
     if (!members_.binomial()) hold_common_shift();
     cholesky_.factor(factor_, columns_ * lead_, scale_, inverse_pivot_);
-    curvature_ = total_curvature(probability);
   }
 
   void forget() { size_ = 0; }
-
-  // A curvature for intercepts, which have no penalty, so that saturated members do not send them to infinity.
-  float intercept_hold() const { return 1e-12f * static_cast<float>(members_.size); }
 
   // out [columns, width] = approximate inverse Hessian times in.
   void apply(const float* in, float* out) const {
@@ -65,34 +63,10 @@ class LogisticPreconditioner {
     }
   }
 
-  // Whether the last preparation no longer fits: a tenth more members, other classes, or twice or half the curvature.
-  bool outgrown(const float* probability) const {
-    if (10 * members_.size > 11 * size_ || columns_ != members_.n_columns()) return true;
-    const float curvature = total_curvature(probability);
-    return curvature > 2.0f * curvature_ || curvature < 0.5f * curvature_;
-  }
+  // Whether the last preparation no longer fits: a tenth more members, or other classes.
+  bool outgrown() const { return 10 * members_.size > 11 * size_ || columns_ != members_.n_columns(); }
 
  private:
-  // Sum of p (1 - p) over members and columns.
-  float total_curvature(const float* probability) const {
-    float total = 0.0f;
-    for (int64_t c = 0; c < columns_; ++c) {
-      const float* p = probability + c * members_.stride;
-      Register<float> sums[kRegisters<float>] = {};
-      for (int64_t i = 0; i + kLanes <= members_.size; i += kLanes) {
-        for (int64_t r = 0; r < kRegisters<float>; ++r) {
-          const Register<float> q = load(p + i + r * kPerRegister<float>);
-          sums[r] = sums[r] + q * (1.0f - q);
-        }
-      }
-      float lane[kLanes];
-      __builtin_memcpy(lane, sums, sizeof lane);
-      for (int64_t l = 0; l < kLanes; ++l) total += lane[l];
-      for (int64_t i = lane_below(members_.size); i < members_.size; ++i) total += p[i] * (1.0f - p[i]);
-    }
-    return total;
-  }
-
   // others_[i] = 1 - p_a, as the sum of the other columns: near p_a = 1 the difference would be lost in rounding.
   void sum_of_others(const float* probability, int64_t a) {
     for (int64_t i = 0; i < padded(members_.size); ++i) {
@@ -111,7 +85,7 @@ class LogisticPreconditioner {
     for (int64_t f = 0; f < lead_; ++f) {
       float* row = factor_ + (a * lead_ + f) * order + b * lead_;
       for (int64_t g = 0; g < lead_; ++g) row[g] = block_[f * lead_ + g];
-      if (a == b) row[f] += f > 0 ? static_cast<float>(problem_.penalty) : intercept_hold();
+      if (a == b) row[f] += f > 0 ? static_cast<float>(problem_.penalty) : kLeastCurvature * static_cast<float>(members_.size);
     }
   }
 
@@ -131,9 +105,12 @@ class LogisticPreconditioner {
     }
   }
 
-  // A softmax does not see all intercepts move alike; a curvature along that direction gives the block a factor.
+  // A softmax does not see all intercepts move alike; a curvature along that direction gives the block a factor. It is of
+  // the size of the others, which can be tiny: beside a large one they would be lost.
   void hold_common_shift() {
-    const float hold = static_cast<float>(members_.size) / static_cast<float>(columns_ * columns_);
+    float curvature = 0.0f;
+    for (int64_t c = 0; c < columns_; ++c) curvature += factor_[c * lead_ * columns_ * lead_ + c * lead_];
+    const float hold = curvature / static_cast<float>(columns_ * (columns_ - 1));
     for (int64_t a = 0; a < columns_; ++a) {
       for (int64_t b = a; b < columns_; ++b) factor_[a * lead_ * columns_ * lead_ + b * lead_] += hold;
     }
@@ -154,7 +131,6 @@ class LogisticPreconditioner {
   const LogisticMembers& members_;
   int64_t size_ = 0;
   int64_t columns_ = 0;
-  float curvature_ = 0.0f;   // total, at the last preparation
   int64_t lead_ = 0;         // leading axes of one column, whole lanes
   float* factor_;            // [columns * lead, columns * lead]
   float *scale_, *inverse_pivot_;  // [columns * lead]

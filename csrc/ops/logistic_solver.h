@@ -13,6 +13,7 @@ class LogisticSolver {
   LogisticSolver(const LogisticProblem& problem, LogisticMembers& members, Arena& arena)
       : problem_(problem),
         members_(members),
+        tolerance_(kTolerance * std::sqrt(problem.penalty < 1.0 ? problem.penalty : 1.0)),
         width_(members.width),
         stride_(members.stride),
         trunk_preconditioner_(problem, members, arena),
@@ -48,20 +49,20 @@ class LogisticSolver {
     preconditioner_->forget();
   }
 
-  // Leaves the minimiser in weights [columns, width], within kTolerance in the norm of the Hessian.
+  // Leaves the minimiser in weights [columns, width], within tolerance_ in the norm of the Hessian.
   WalkStatus solve() {
     columns_ = members_.n_columns();
     if (columns_ == 0 || solved_size_ == members_.size) return WalkStatus::kDone;
     const bool first = solved_size_ == 0;
-    bool from_zero = false;
     if (first) start_from_reference();
     if (evaluated_size_ > 0 && evaluated_size_ + 1 == members_.size) {
       add_last_member();
     } else if (evaluated_size_ != members_.size) {
       evaluate(first ? kRough : 0.0);
     }
+    bool misjudged = false, from_zero = false;
     for (int iteration = 0; iteration < kMostIterations; ++iteration) {
-      if (preconditioner_->outgrown(probability_)) {
+      if (misjudged || preconditioner_->outgrown()) {
         if (branching_) preconditioner_ = &branch_preconditioner_;  // the trunk's serves the branches to come
         preconditioner_->prepare(probability_, first ? LogisticPreconditioner::kSmallBlock : LogisticPreconditioner::kLargeBlock);
       }
@@ -70,12 +71,19 @@ class LogisticSolver {
         evaluate(0.0);
         error = error_norm();
       }
-      if (error <= kTolerance) return solved();
-      const double left = conjugate_gradients(error);
+      if (error <= tolerance_) return solved();
+      double left = conjugate_gradients(error);
       const double slope = dot_gradient_step();
+      // The step itself measures the error: probabilities that moved on leave a preconditioner that sees too little of it.
+      const double measured = std::sqrt(slope < 0.0 ? -slope : 0.0);
+      misjudged = measured > kMisjudged * error;
+      if (measured > error) {
+        left *= measured / error;
+        error = measured;
+      }
       move(1.0);
       const double expected = left + 0.5 * problem_.reach * error * error;
-      if (expected <= kTolerance) {
+      if (expected <= tolerance_) {
         evaluated_size_ = 0;
         return solved();
       }
@@ -125,13 +133,15 @@ class LogisticSolver {
   double* weights;  // [columns, width]
 
  private:
-  static constexpr double kTolerance = 5e-5;
+  static constexpr double kTolerance = 3e-5;   // of a weight, where the penalty alone curves
+  static constexpr double kMisjudged = 1.5;    // an error this many times the one foreseen asks for a new preconditioner
+  static constexpr double kTooFar = 0.1;       // a slope behind the step, by the slope before it
+  static constexpr double kLeastKept = 0.05;   // of a step, for the start to be any good
+  static constexpr int kPatience = 15;         // iterations before a start is given up
   static constexpr double kRough = 1e-2;  // above this error the gradient need not be in double
   static constexpr int kMostIterations = 100;
   static constexpr int kMostProducts = 500;
   static constexpr int kMostShrinks = 60;
-  static constexpr int kPatience = 15;         // iterations before a start is given up
-  static constexpr double kLeastKept = 0.05;   // of a step, for the start to be any good
 
   template <class T>
   static void copy(const T* from, T* to, int64_t n) {
@@ -193,22 +203,13 @@ class LogisticSolver {
   void evaluate_in(const T* rows, const T* panels, const T* w, T* scores, T* residuals, T* gradient) {
     for (int64_t first = 0; first < members_.size; first += kLanes) {
       score_panel(panels + first * problem_.n_features, problem_.n_features, w, width_, columns_, scores);
-      link(scores);
-      for (int64_t c = 0; c < columns_; ++c) {
-        copy(scores + c * kLanes, residuals + c * stride_ + first, kLanes);
-        keep_probability(scores + c * kLanes, probability_ + c * stride_ + first, kLanes);
-      }
+      link(scores, probability_ + first, stride_);
+      for (int64_t c = 0; c < columns_; ++c) copy(scores + c * kLanes, residuals + c * stride_ + first, kLanes);
     }
     for (int64_t i = 0; i < members_.size; ++i) {
       if (const int64_t own = own_column(members_.classes[i]); own >= 0) residuals[own * stride_ + i] -= T{1};
     }
     gather_gradient(rows, members_.size, width_, width_, residuals, stride_, columns_, gradient);
-  }
-
-  // What the curvature needs. Of the binomial's p and 1 - p the smaller: a float near 1 has lost how far it is from 1.
-  template <class T>
-  void keep_probability(const T* p, float* kept, int64_t n) const {
-    for (int64_t i = 0; i < n; ++i) kept[i] = static_cast<float>(members_.binomial() && p[i] > T{0.5} ? T{1} - p[i] : p[i]);
   }
 
   // The member that joined since the last evaluation changes the gradient by one outer product.
@@ -219,11 +220,12 @@ class LogisticSolver {
       const double score = dot(weights + c * width_, x, width_);
       for (int64_t lane = 0; lane < kLanes; ++lane) scores_[c * kLanes + lane] = score;
     }
-    link(scores_);
+    float* likelihood = float_scores_;  // [columns, 8], laid out as probability_ is for eight samples
+    link(scores_, likelihood, kLanes);
     const int64_t own = own_column(members_.classes[i]);
     for (int64_t c = 0; c < columns_; ++c) {
       const double p = scores_[c * kLanes];
-      keep_probability(&p, probability_ + c * stride_ + i, 1);
+      probability_[c * stride_ + i] = likelihood[c * kLanes];
       add_multiple(p - (c == own ? 1.0 : 0.0), x, gradient_ + c * width_, width_);
     }
     evaluated_size_ = members_.size;
@@ -235,14 +237,34 @@ class LogisticSolver {
     return members_.binomial() ? slot - 1 : slot;
   }
 
-  // scores [columns, 8] of eight samples become probabilities, in place.
+  // scores [columns, 8] of eight samples become probabilities, in place, and in float for the curvature. The binomial's
+  // curvature p (1 - p) takes the smaller of the two, which keeps its digits where the other is nearly 1.
   template <class T>
-  void link(T* scores) const {
+  void link(T* scores, float* curving, int64_t stride) const {
+    if (members_.binomial()) {
+      link_binomial(scores, curving);
+    } else {
+      link_softmax(scores);
+      for (int64_t c = 0; c < columns_; ++c) convert(scores + c * kLanes, curving + c * stride, kLanes);
+    }
+  }
+
+  template <class T>
+  static void link_binomial(T* scores, float* curving) {
+    T smaller[kLanes];
+    for (int64_t lane = 0; lane < kLanes; lane += kPerRegister<T>) {
+      const Register<T> score = load(scores + lane);
+      const Register<T> e = exp<T>(score > T{0} ? -score : score);
+      const Register<T> least = e / (T{1} + e);
+      store(smaller + lane, least);
+      store(scores + lane, score > T{0} ? T{1} - least : least);
+    }
+    convert(smaller, curving, kLanes);
+  }
+
+  template <class T>
+  void link_softmax(T* scores) const {
     for (T* part = scores; part < scores + kLanes; part += kPerRegister<T>) {
-      if (members_.binomial()) {
-        store(part, T{1} / (T{1} + exp<T>(-load(part))));
-        continue;
-      }
       Register<T> highest = load(part);
       for (int64_t c = 1; c < columns_; ++c) {
         const Register<T> score = load(part + c * kLanes);
@@ -272,29 +294,43 @@ class LogisticSolver {
           store(t, load(p) * (1.0f - load(p)) * load(u));
           continue;
         }
-        // Centred twice: where one class has nearly all the probability, its own entry is lost in the first rounding.
-        Register<float> mean{}, rest{};
-        for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * load(u + c * kLanes);
-        for (int64_t c = 0; c < columns_; ++c) {
-          const Register<float> value = load(p + c * stride_) * (load(u + c * kLanes) - mean);
-          store(t + c * stride_, value);
-          rest = rest + value;
+        // Measured from the likeliest class, the mean keeps its digits when that class is nearly certain.
+        Register<float> highest = load(p), likeliest = load(u), mean{};
+        for (int64_t c = 1; c < columns_; ++c) {
+          const Register<float> probability = load(p + c * stride_);
+          likeliest = probability > highest ? load(u + c * kLanes) : likeliest;
+          highest = probability > highest ? probability : highest;
         }
-        for (int64_t c = 0; c < columns_; ++c) store(t + c * stride_, load(t + c * stride_) - load(p + c * stride_) * rest);
+        for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * (load(u + c * kLanes) - likeliest);
+        for (int64_t c = 0; c < columns_; ++c) {
+          store(t + c * stride_, load(p + c * stride_) * (load(u + c * kLanes) - likeliest - mean));
+        }
       }
     }
     gather_gradient(members_.float_rows, members_.size, width_, width_, float_residuals_, stride_, columns_, curved);
     const float penalty = static_cast<float>(problem_.penalty);
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 1; f < width_; ++f) curved[c * width_ + f] += penalty * direction[c * width_ + f];
-      curved[c * width_] += preconditioner_->intercept_hold() * direction[c * width_];
+    }
+  }
+
+  // scaled_ = approximate inverse Hessian times in. The minimum has class weights that sum to zero, and so have all steps to
+  // it: along their common shift only the penalty curves, which float would lose beside large features.
+  void precondition(const float* in) {
+    preconditioner_->apply(in, scaled_);
+    if (members_.binomial()) return;
+    for (int64_t f = 0; f < width_; ++f) {
+      float mean = 0.0f;
+      for (int64_t c = 0; c < columns_; ++c) mean += scaled_[c * width_ + f];
+      mean /= static_cast<float>(columns_);
+      for (int64_t c = 0; c < columns_; ++c) scaled_[c * width_ + f] -= mean;
     }
   }
 
   // The norm of the remaining step, judged by the preconditioner; leaves the preconditioned gradient in scaled_.
   double error_norm() {
     convert(gradient_, float_gradient_, columns_ * width_);
-    preconditioner_->apply(float_gradient_, scaled_);
+    precondition(float_gradient_);
     return std::sqrt(static_cast<double>(dot(float_gradient_, scaled_, columns_ * width_)));
   }
 
@@ -308,17 +344,22 @@ class LogisticSolver {
     for (int64_t i = 0; i < columns_ * width_; ++i) weights[i] += length * static_cast<double>(step_[i]);
   }
 
+  // The error that is small enough to leave to the next step, from this error.
+  double worthwhile(double error) const {
+    const double quadratic = 0.03 * error * error;
+    return quadratic < 0.3 * tolerance_ ? 0.3 * tolerance_ : quadratic < 0.1 * error ? quadratic : 0.1 * error;
+  }
+
   // step = - inverse Hessian times gradient, as far as Newton's own error makes it worth; answers the error left.
   double conjugate_gradients(double error) {
     const int64_t n = columns_ * width_;
-    const double quadratic = 0.03 * error * error;
-    const double goal = quadratic < 0.3 * kTolerance ? 0.3 * kTolerance : quadratic < 0.1 * error ? quadratic : 0.1 * error;
     for (int64_t i = 0; i < n; ++i) {
       step_[i] = 0.0f;
       residual_[i] = float_gradient_[i];
       direction_[i] = scaled_[i];
     }
     float energy = static_cast<float>(error * error);
+    double gained = 0.0, goal = worthwhile(error);
     for (int product = 0; product < kMostProducts && static_cast<double>(energy) > goal * goal; ++product) {
       curve(direction_, curved_);
       const float curvature = dot(direction_, curved_, n);
@@ -326,32 +367,36 @@ class LogisticSolver {
       const float length = energy / curvature;
       add_multiple(-length, direction_, step_, n);
       add_multiple(-length, curved_, residual_, n);
-      preconditioner_->apply(residual_, scaled_);
+      precondition(residual_);
       const float next = dot(residual_, scaled_, n);
       const float kept = next / energy;
       for (int64_t i = 0; i < n; ++i) direction_[i] = scaled_[i] + kept * direction_[i];
+      gained += static_cast<double>(length) * static_cast<double>(energy);
       energy = next;
+      // What was gained, not what a preconditioner blind to some direction foresaw, says how far is worth going.
+      goal = worthwhile(std::sqrt(gained + static_cast<double>(energy)));
     }
     return std::sqrt(static_cast<double>(energy > 0.0f ? energy : 0.0f));  // rounding may leave it just below zero
   }
 
   // Where the end of the step just taken lies beyond the minimum along it, finds that minimum: false position within a
-  // bracket, kept off its ends. Answers how much of the step is left.
+  // bracket, kept off its ends. Without this Newton's method can run in circles. Answers how much of the step is left.
   double shorten(double slope) {
-    double low = 0.0, low_slope = slope, high = 1.0, here = 1.0;
+    double near = 0.0, near_slope = slope, far = 1.0, here = 1.0;
     for (int shrink = 0; shrink < kMostShrinks; ++shrink) {
       const double slope_here = dot_gradient_step();
-      if (shrink == 0 ? slope_here <= -0.1 * slope : std::fabs(slope_here) <= -0.1 * slope) break;
+      const double steepness = shrink == 0 ? slope_here : std::fabs(slope_here);  // a step too short is no reason to search
+      if (steepness <= -kTooFar * slope) break;
       double share = 0.5;
       if (slope_here < 0.0) {
-        low = here;
-        low_slope = slope_here;
+        near = here;
+        near_slope = slope_here;
       } else {
-        high = here;
-        share = low_slope / (low_slope - slope_here);  // not a number where the end overflowed
+        far = here;
+        share = near_slope / (near_slope - slope_here);  // not a number where the end overflowed
       }
       share = share > 0.1 ? (share < 0.9 ? share : 0.9) : 0.1;
-      const double next = low + share * (high - low);
+      const double next = near + share * (far - near);
       move(next - here);
       here = next;
       evaluate(0.0);
@@ -361,6 +406,7 @@ class LogisticSolver {
 
   const LogisticProblem& problem_;
   const LogisticMembers& members_;
+  double tolerance_;
   int64_t width_;
   int64_t stride_;
   LogisticPreconditioner trunk_preconditioner_;
