@@ -130,7 +130,7 @@ def output(out: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float64]:
-    """A feature matrix [n, d] as float64; frames and any real dtype or layout are taken, NaN and infinity refused."""
+    """A feature matrix [n, d] copied as float64; frames and any real dtype or layout are taken, NaN and infinity refused."""
     values = np.asarray(x)
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")
@@ -140,7 +140,8 @@ def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float
         raise TypeError(f"{name} has dtype {values.dtype}; expected real numbers. Encode other columns first.")
     if width is not None and values.shape[1] != width:
         raise ValueError(f"{name} has {values.shape[1]} features; expected {width}, as in X.")
-    values = np.ascontiguousarray(values, dtype=np.float64)
+    # A copy, because a game must not change with the arrays of its caller.
+    values = np.array(values, dtype=np.float64, order="C")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}; expected finite numbers.")
