@@ -77,6 +77,11 @@ class Walks:
         row = np.repeat(np.arange(self.rows), np.diff(self.scored_offsets))
         return np.arange(self.scored.size) + self.branch_offsets[row]
 
+    def rows_per_chunk(self, players: int) -> int:
+        """Rows that join about this many players in all, so that short walks are handed to threads many at a time."""
+        joining = self.players.size + self.branches.size + self.rows
+        return max(1, players * self.rows // max(1, joining))
+
     @property
     def empty_values(self) -> NDArray[np.int64]:
         """Where the values of empty coalitions stand in the answer."""

@@ -14,7 +14,7 @@ from fastsa.utilities.data import SupervisedData
 
 _SCORES = {"accuracy": 0, "vote": 1}
 _POINTS_PER_CHUNK = 64
-_ROWS_PER_CHUNK = 1
+_STEPS_PER_CHUNK = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class PreparedKNN:
             def kernel(begin: int, end: int, flag: NDArray[np.int32], problem=problem, n_bytes=n_bytes) -> None:
                 _core.walk_knn(problem, view, begin, end, earned, _threads.scratch(n_bytes), flag)
 
-            _threads.run(kernel, walks.rows, chunk=_ROWS_PER_CHUNK, n_threads=n_threads, cancel=cancel)
+            chunk = walks.rows_per_chunk(_STEPS_PER_CHUNK // distances.shape[1])
+            _threads.run(kernel, walks.rows, chunk=chunk, n_threads=n_threads, cancel=cancel)
         return earned / (n_val if utility.score == "accuracy" else n_val * utility.k)
 
     def _distances(

@@ -17,7 +17,7 @@ _SCORES = {"accuracy": 0, "log_loss": 1}
 _COEFFICIENTS = 2
 _LARGEST_REFERENCE = 2048
 _REFERENCE_SEED = 0
-_ROWS_PER_CHUNK = 1
+_PLAYERS_PER_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class PreparedLogistic:
                     "a logistic fit did not converge; scale the features (to unit variance, say) or lower C."
                 )
 
-        _threads.run(kernel, walks.rows, chunk=_ROWS_PER_CHUNK, n_threads=n_threads, cancel=cancel)
+        _threads.run(kernel, walks.rows, chunk=walks.rows_per_chunk(_PLAYERS_PER_CHUNK), n_threads=n_threads, cancel=cancel)
         return values
 
     def _laid_out(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
