@@ -14,6 +14,8 @@ from fastsa._threads import Cancel, Cancelled
 from fastsa.games.game import check_coalitions, check_max_bytes
 from fastsa.ops import Walks
 
+_BYTES_PER_MEMBER = 9  # of a coalition while it is made: a boolean and two places
+
 
 class FunctionGame:
     """A game of `n_players` players whose coalitions earn what `fn` says.
@@ -56,7 +58,7 @@ class FunctionGame:
         """
         walks.check(self.n_players)
         values = np.empty((walks.n_values, self.n_outputs), dtype=np.float64)
-        rows_per_batch = max(1, check_max_bytes(max_bytes) // self.n_players)
+        rows_per_batch = max(1, check_max_bytes(max_bytes) // (_BYTES_PER_MEMBER * self.n_players))
         for first in range(0, walks.n_values, rows_per_batch):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
@@ -82,20 +84,25 @@ class FunctionGame:
 
 def _expanded(walks: Walks, first: int, stop: int, n_players: int) -> NDArray[np.bool_]:
     """The coalitions behind values first .. stop - 1, parts of walks included: booleans [stop - first, n_players]."""
-    coalitions = np.empty((stop - first, n_players), dtype=np.bool_)
-    ends = walks.value_offsets
-    begin = int(np.searchsorted(ends, first, side="right")) - 1
-    for row in range(begin, int(np.searchsorted(ends, stop, side="left"))):
-        players = walks.players[walks.offsets[row] : walks.offsets[row + 1]]
-        scored = walks.scored[walks.scored_offsets[row] : walks.scored_offsets[row + 1]]
-        branches = walks.branches[walks.branch_offsets[row] : walks.branch_offsets[row + 1]]
-        low, high = max(first, ends[row]), min(stop, ends[row + 1])
-        own = coalitions[low - first : high - first]
-        positions = scored[low - ends[row] : high - ends[row]]
-        joining = branches[max(0, low - ends[row] - scored.size) : max(0, high - ends[row] - scored.size)]
-        first_joined = np.full(n_players, players.size, dtype=np.int64)
-        np.minimum.at(first_joined, players, np.arange(players.size))
-        np.less(first_joined, positions[:, None], out=own[: positions.size])
-        own[positions.size :] = first_joined < players.size
-        own[positions.size + np.arange(joining.size), joining] = True
+    begin = int(np.searchsorted(walks.value_offsets, first, side="right")) - 1
+    end = int(np.searchsorted(walks.value_offsets, stop, side="left"))
+    part = walks.take(begin, end)
+    own = slice(first - walks.value_offsets[begin], stop - walks.value_offsets[begin])
+    row = np.repeat(np.arange(part.rows), np.diff(part.value_offsets))[own]
+    joined = np.repeat(part.sizes, np.diff(part.value_offsets))
+    joined[part.scored_values] = part.scored
+    coalitions = _places(part, n_players)[row] < joined[own, None]
+    branching = np.full(part.n_values, -1, dtype=np.int64)
+    branching[part.branch_values] = part.branches
+    value = np.flatnonzero(branching[own] >= 0)
+    coalitions[value, branching[own][value]] = True
     return coalitions
+
+
+def _places(walks: Walks, n_players: int) -> NDArray[np.int32]:
+    """Where each player first joins each walk, beyond its end for one who does not: [rows, n_players]."""
+    places = np.full((walks.rows, n_players), np.iinfo(np.int32).max, dtype=np.int32)
+    row = np.repeat(np.arange(walks.rows), walks.sizes)
+    place = (np.arange(walks.players.size) - walks.offsets[row]).astype(np.int32)
+    np.minimum.at(places.reshape(-1), row * n_players + walks.players, place)
+    return places

@@ -20,6 +20,7 @@ from fastsa.ops import Moments
 
 _EVALUATIONS_PER_BATCH = 8192
 _WALKS_PER_THREAD = 4
+_SECONDS_TIMED = 0.02
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,17 @@ class LabelStream:
             items = items[: 64 * self._estimator.item_block]
         self._draw_values(items, self._first, self._first + 1, _threads.Cancel())  # warms caches and pools
         samples = 1 if items.size < self._items.size else min(self._n_threads, self._stop - self._first)
-        start = time.perf_counter()
-        self._draw_values(items, self._first, self._first + samples, _threads.Cancel())
-        seconds = time.perf_counter() - start
-        timed = samples * self._estimator.evaluations(self._game, items)
+        per_sample = self._estimator.evaluations(self._game, items)
+        share = min(_EVALUATIONS_PER_BATCH / per_sample, self._max_bytes / self._estimator.n_bytes(self._game, items))
+        most = min(self._stop - self._first, max(samples, int(share)))
+        while True:
+            start = time.perf_counter()
+            self._draw_values(items, self._first, self._first + samples, _threads.Cancel())
+            seconds = time.perf_counter() - start
+            if seconds >= _SECONDS_TIMED or samples == most:
+                break
+            samples = min(4 * samples, most)  # too short to tell the work from what surrounds it
+        timed = samples * per_sample
         evaluations = (self._stop - self._first) * self._estimator.evaluations(self._game, self._items)
         return Cost(
             self._items.size, self._stop - self._first, int(evaluations), seconds * evaluations / timed, self._n_threads
