@@ -104,7 +104,7 @@ class LabelStream:
         if not isinstance(estimator, Estimator):
             raise TypeError(f"estimator is {estimator!r}; expected one of fastsa.estimators, such as PermutationShapley().")
         if not hasattr(game, "walk"):
-            raise TypeError(f"game is {game!r}; expected one of fastsa.games, such as DataGame(...).")
+            raise TypeError(f"game is a {type(game).__name__}; expected one of fastsa.games, such as DataGame(...).")
         self._game = game
         self._estimator = estimator
         self._seed = _checks.seed(seed)
