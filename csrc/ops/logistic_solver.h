@@ -28,6 +28,7 @@ class LogisticSolver {
     scaled_ = arena.take<float>(most);
     curved_ = arena.take<float>(most);
     float_weights_ = arena.take<float>(most);
+    class_mean_ = arena.take<float>(width_);
     probability_ = arena.take<float>(problem.n_classes * stride_);
     float_residuals_ = arena.take<float>(problem.n_classes * stride_);
     residuals_ = arena.take<double>(problem.n_classes * stride_);
@@ -138,6 +139,7 @@ class LogisticSolver {
   static constexpr double kTooFar = 0.1;       // a slope behind the step, by the slope before it
   static constexpr double kLeastKept = 0.05;   // of a step, for the start to be any good
   static constexpr int kPatience = 15;         // iterations before a start is given up
+  static constexpr float kNearlyCertain = 0.999f;  // above it a float difference from 1 is too coarse
   static constexpr double kRough = 1e-2;  // above this error the gradient need not be in double
   static constexpr int kMostIterations = 100;
   static constexpr int kMostProducts = 500;
@@ -283,6 +285,7 @@ class LogisticSolver {
 
   // curved = Hessian times direction.
   void curve(const float* direction, float* curved) {
+    const bool nearly_certain = highest_probability() > kNearlyCertain;
     for (int64_t first = 0; first < members_.size; first += kLanes) {
       score_panel(members_.float_panels + first * problem_.n_features, problem_.n_features, direction, width_, columns_,
                   float_scores_);
@@ -294,16 +297,10 @@ class LogisticSolver {
           store(t, load(p) * (1.0f - load(p)) * load(u));
           continue;
         }
-        // Measured from the likeliest class, the mean keeps its digits when that class is nearly certain.
-        Register<float> highest = load(p), likeliest = load(u), mean{};
-        for (int64_t c = 1; c < columns_; ++c) {
-          const Register<float> probability = load(p + c * stride_);
-          likeliest = probability > highest ? load(u + c * kLanes) : likeliest;
-          highest = probability > highest ? probability : highest;
-        }
-        for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * (load(u + c * kLanes) - likeliest);
-        for (int64_t c = 0; c < columns_; ++c) {
-          store(t + c * stride_, load(p + c * stride_) * (load(u + c * kLanes) - likeliest - mean));
+        if (nearly_certain) {
+          spread_precisely(p, u, t);
+        } else {
+          spread(p, u, t);
         }
       }
     }
@@ -314,17 +311,51 @@ class LogisticSolver {
     }
   }
 
+  float highest_probability() const {
+    float highest = 0.0f;
+    for (int64_t c = 0; c < columns_; ++c) {
+      const float* p = probability_ + c * stride_;
+      float lane[kLanes] = {};
+      for (int64_t first = 0; first + kLanes <= members_.size; first += kLanes) {
+        for (int64_t l = 0; l < kLanes; ++l) lane[l] = p[first + l] > lane[l] ? p[first + l] : lane[l];
+      }
+      for (int64_t i = lane_below(members_.size); i < members_.size; ++i) lane[0] = p[i] > lane[0] ? p[i] : lane[0];
+      for (int64_t l = 0; l < kLanes; ++l) highest = lane[l] > highest ? lane[l] : highest;
+    }
+    return highest;
+  }
+
+  // t_c = p_c (u_c - mean of u under p), for one register of samples.
+  void spread(const float* p, const float* u, float* t) const {
+    Register<float> mean{};
+    for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * load(u + c * kLanes);
+    for (int64_t c = 0; c < columns_; ++c) store(t + c * stride_, load(p + c * stride_) * (load(u + c * kLanes) - mean));
+  }
+
+  // The same measured from the likeliest class: the mean keeps its digits when that class is nearly certain.
+  void spread_precisely(const float* p, const float* u, float* t) const {
+    Register<float> highest = load(p), likeliest = load(u), mean{};
+    for (int64_t c = 1; c < columns_; ++c) {
+      const Register<float> probability = load(p + c * stride_);
+      likeliest = probability > highest ? load(u + c * kLanes) : likeliest;
+      highest = probability > highest ? probability : highest;
+    }
+    for (int64_t c = 0; c < columns_; ++c) mean = mean + load(p + c * stride_) * (load(u + c * kLanes) - likeliest);
+    for (int64_t c = 0; c < columns_; ++c) {
+      store(t + c * stride_, load(p + c * stride_) * (load(u + c * kLanes) - likeliest - mean));
+    }
+  }
+
   // scaled_ = approximate inverse Hessian times in. The minimum has class weights that sum to zero, and so have all steps to
   // it: along their common shift only the penalty curves, which float would lose beside large features.
   void precondition(const float* in) {
     preconditioner_->apply(in, scaled_);
     if (members_.binomial()) return;
-    for (int64_t f = 0; f < width_; ++f) {
-      float mean = 0.0f;
-      for (int64_t c = 0; c < columns_; ++c) mean += scaled_[c * width_ + f];
-      mean /= static_cast<float>(columns_);
-      for (int64_t c = 0; c < columns_; ++c) scaled_[c * width_ + f] -= mean;
-    }
+    float* mean = class_mean_;
+    for (int64_t f = 0; f < width_; ++f) mean[f] = 0.0f;
+    const float share = 1.0f / static_cast<float>(columns_);
+    for (int64_t c = 0; c < columns_; ++c) add_multiple(share, scaled_ + c * width_, mean, width_);
+    for (int64_t c = 0; c < columns_; ++c) add_multiple(-1.0f, mean, scaled_ + c * width_, width_);
   }
 
   // The norm of the remaining step, judged by the preconditioner; leaves the preconditioned gradient in scaled_.
@@ -420,6 +451,7 @@ class LogisticSolver {
   double* gradient_;                                                                        // [columns, width]
   float *float_gradient_, *step_, *residual_, *direction_, *scaled_, *curved_, *float_weights_;  // [columns, width]
   float *probability_, *float_residuals_;                                                   // [columns, stride]
+  float* class_mean_;                                                                       // [width]
   double* residuals_;                                                                       // [columns, stride]
   double* scores_;                                                                          // [columns, 8]
   float* float_scores_;                                                                     // [columns, 8]
