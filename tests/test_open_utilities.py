@@ -91,6 +91,35 @@ class FailsToScore(Counter):
         return 0
 
 
+class Raises(Counter):
+    def add(data, state, player):
+        if player == 7:
+            raise ValueError("seven")
+        state[0] += 1.0
+        return 0
+
+
+class MeanPlayer(Counter):
+    """Needs a member to score: the empty coalition would be 0 / 0."""
+
+    def add(data, state, player):
+        state[0] += 1.0
+        state[1] += player
+        return 0
+
+    def score(data, state, out):
+        out[0] = divided(state)
+        return 0
+
+
+def divided(state):
+    return state[1] / nonzero(state[0])
+
+
+def nonzero(number):
+    return number
+
+
 class ScoresInfinity(Counter):
     def score(data, state, out):
         out[0] = np.inf
@@ -140,6 +169,29 @@ def test_an_error_code_of_score_is_named_as_such():
     game = DataGame(FailsToScore(), *make_data())
     with pytest.raises(RuntimeError, match="code 5 while scoring"):
         game.evaluate(np.ones((1, 60), dtype=bool))
+
+
+def test_an_exception_in_compiled_code_arrives_and_names_the_player():
+    game = DataGame(Raises(), *make_data())
+    with pytest.raises(RuntimeError, match="Raises raised an exception when player 7 joined; .*check may show which"):
+        game.evaluate(np.ones((1, 60), dtype=bool))
+
+
+def test_the_empty_coalition_is_the_games_to_value_and_bodies_call_functions_of_their_module():
+    check(MeanPlayer())
+    members = np.zeros((3, 60), dtype=bool)
+    members[1, 4], members[2, [4, 8]] = True, True
+    assert DataGame(MeanPlayer(), *make_data()).evaluate(members)[:, 0].tolist() == [1 / 3, 4.0, 6.0]
+
+
+def test_division_by_zero_is_not_finite_and_refused():
+    class Divides(MeanPlayer):
+        def add(data, state, player):
+            state[1] += player + 1.0
+            return 0
+
+    with pytest.raises(ValueError, match="Divides scored a coalition with a value that is not finite"):
+        DataGame(Divides(), *make_data()).evaluate(np.ones((1, 60), dtype=bool))
 
 
 def test_a_score_that_is_not_finite_is_refused():

@@ -1,7 +1,8 @@
 // open: walks of a utility that a user wrote, through C function pointers over a flat state.
 #pragma once
 
-#include <cstring>  // for memcpy
+#include <algorithm>  // for fill_n
+#include <cstring>    // for memcpy
 
 #include "ops/walk.h"
 
@@ -45,17 +46,29 @@ class OpenState {
   OpenState(const OpenUtility& utility, double* state, double* saved)
       : utility_(utility), state_(state), saved_(saved) {}
 
-  void reset() { fail_if(utility_.reset(X(), y(), X_val(), y_val(), parameters(), sizes(), state_), -1); }
+  void reset() {
+    joined_ = 0;
+    fail_if(utility_.reset(X(), y(), X_val(), y_val(), parameters(), sizes(), state_), -1);
+  }
   void add(int32_t player) {
+    ++joined_;
     if (failure_.code != 0) return;
     fail_if(utility_.add(X(), y(), X_val(), y_val(), parameters(), sizes(), state_, player), player);
   }
+  // The empty coalition is the game's to value: a user's function may rely on a member.
   WalkStatus score(double* out) {
-    if (failure_.code == 0) fail_if(utility_.score(X(), y(), X_val(), y_val(), parameters(), sizes(), state_, out), -1);
+    if (joined_ == 0) std::fill_n(out, sizes()[6], 0.0);
+    else if (failure_.code == 0) fail_if(utility_.score(X(), y(), X_val(), y_val(), parameters(), sizes(), state_, out), -1);
     return failure_.code == 0 ? WalkStatus::kDone : WalkStatus::kFailed;
   }
-  void mark(int64_t /*n_branches*/) { std::memcpy(saved_, state_, bytes()); }
-  void rewind() { std::memcpy(state_, saved_, bytes()); }
+  void mark(int64_t /*n_branches*/) {
+    joined_at_mark_ = joined_;
+    std::memcpy(saved_, state_, bytes());
+  }
+  void rewind() {
+    joined_ = joined_at_mark_;
+    std::memcpy(state_, saved_, bytes());
+  }
 
   OpenFailure failure() const { return failure_; }
 
@@ -74,6 +87,8 @@ class OpenState {
   const OpenUtility& utility_;
   double* state_;
   double* saved_;
+  int64_t joined_ = 0;
+  int64_t joined_at_mark_ = 0;
   OpenFailure failure_{0, -1};
 };
 

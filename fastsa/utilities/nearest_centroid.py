@@ -18,34 +18,43 @@ class NearestCentroid(OpenUtility):
     """
 
     def state_size(data):
-        return data.n_classes * (1 + data.X.shape[1])  # members of each class, then their sums
+        return data.n_classes * (1 + 2 * data.X.shape[1])
 
     def reset(data, state):
         state[:] = 0.0
 
     def add(data, state, player):
-        d = data.X.shape[1]
+        members, sums, _ = _parts(data, state)
         c = data.y[player]
-        state[c] += 1.0
-        sums = data.n_classes + c * d
-        for j in range(d):
-            state[sums + j] += data.X[player, j]
+        members[c] += 1.0
+        for j in range(data.X.shape[1]):
+            sums[c, j] += data.X[player, j]
         return 0
 
     def score(data, state, out):
-        d = data.X.shape[1]
+        members, sums, centroids = _parts(data, state)
+        for c in range(data.n_classes):
+            for j in range(data.X.shape[1]):
+                centroids[c, j] = sums[c, j] / max(members[c], 1.0)
         correct = 0
         for v in range(data.y_val.size):
             nearest, least = -1, 0.0
             for c in range(data.n_classes):
-                if state[c] == 0.0:
+                if members[c] == 0.0:
                     continue
                 distance = 0.0
-                for j in range(d):
-                    gap = data.X_val[v, j] - state[data.n_classes + c * d + j] / state[c]
+                for j in range(data.X.shape[1]):
+                    gap = data.X_val[v, j] - centroids[c, j]
                     distance += gap * gap
                 if nearest < 0 or distance < least:
                     nearest, least = c, distance
             correct += nearest == data.y_val[v]
         out[0] = correct / data.y_val.size
         return 0
+
+
+def _parts(data, state):
+    """Members [classes], their sums and score's centroids [classes, d]: views of the state."""
+    n_classes, d = data.n_classes, data.X.shape[1]
+    rows = state[n_classes:].reshape(2, n_classes, d)
+    return state[:n_classes], rows[0], rows[1]

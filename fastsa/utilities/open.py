@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,7 +14,9 @@ from fastsa.ops import Walks
 from fastsa.utilities.data import SupervisedData
 
 _ROWS_PER_CHUNK = 1
+_RAISED = -(2**31)
 _compiled: dict[type, tuple[Any, Any, Any]] = {}
+_callable_in_bodies: set[FunctionType] = set()
 
 
 class Data(NamedTuple):
@@ -39,9 +42,13 @@ class OpenUtility:
         add(data, state, player) -> int      a player joins
         score(data, state, out) -> int       write n_outputs numbers into out
 
-    `state` is one flat float64 array, the whole memory of a walk: it is copied at a branch. `data` is const. An exception
-    cannot leave compiled code, and an index out of bounds is silent there: answer 0 for success and an error code above 0
-    otherwise, which arrives as an exception that names the player; and run `fastsa.utilities.check` once.
+    `state` is one flat float64 array, the whole memory of a walk: it is copied at a branch. `data` is const. Answer 0 for
+    success and an error code above 0 otherwise, which arrives as an exception that names the player. An index out of bounds
+    is silent in compiled code, and division by zero gives infinity or NaN: run `fastsa.utilities.check` once. Only
+    coalitions with a member are scored.
+
+    The four may call plain functions of their modules, which are compiled with them; numbers of the module are constants.
+    Views such as state[: n * d].reshape(n, d) index faster than computed offsets, whose sign is looked at every time.
 
     Override `empty_score` where 1 / classes is not the value of the empty coalition. `parameters`, a tuple of numbers,
     reaches the functions as data.parameters.
@@ -90,6 +97,12 @@ class OpenUtility:
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.parameters}"
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.parameters == other.parameters
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.parameters))
+
 
 class PreparedOpen:
     """A user's utility on its data: function pointers and the arrays they read."""
@@ -121,6 +134,8 @@ class PreparedOpen:
             )
             if status == _core.FAILED:
                 where = "while scoring" if player < 0 else f"when player {player} joined"
+                if code == _RAISED:
+                    raise RuntimeError(f"{name} raised an exception {where}; fastsa.utilities.check may show which.")
                 raise RuntimeError(f"{name} answered error code {code} {where}.")
 
         _threads.run(kernel, walks.rows, chunk=_ROWS_PER_CHUNK, n_threads=n_threads, cancel=cancel)
@@ -140,7 +155,11 @@ def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
     import numba
     from numba import carray, cfunc, types
 
-    reset_body, add_body, score_body = (numba.njit(f, nogil=True) for f in (utility.reset, utility.add, utility.score))
+    for body in (utility.reset, utility.add, utility.score):
+        _register_callees(body)
+    reset_body, add_body, score_body = (
+        numba.njit(f, nogil=True, error_model="numpy") for f in (utility.reset, utility.add, utility.score)
+    )
     doubles, ints, longs = types.CPointer(types.float64), types.CPointer(types.int32), types.CPointer(types.int64)
     data = (doubles, ints, doubles, ints, doubles, longs)
 
@@ -157,17 +176,38 @@ def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
 
     @cfunc(types.int32(*data, doubles))
     def reset(X, y, X_val, y_val, parameters, size, state):
-        reset_body(gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)))
+        try:
+            reset_body(gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)))
+        except Exception:
+            return _RAISED
         return 0
 
     @cfunc(types.int32(*data, doubles, types.int32))
     def add(X, y, X_val, y_val, parameters, size, state, player):
-        return add_body(gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)), player)
+        try:
+            return add_body(gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)), player)
+        except Exception:
+            return _RAISED
 
     @cfunc(types.int32(*data, doubles, doubles))
     def score(X, y, X_val, y_val, parameters, size, state, out):
-        return score_body(
-            gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)), carray(out, (size[6],))
-        )
+        try:
+            return score_body(
+                gathered(X, y, X_val, y_val, parameters, size), carray(state, (size[5],)), carray(out, (size[6],))
+            )
+        except Exception:
+            return _RAISED
 
     return reset, add, score
+
+
+def _register_callees(body: FunctionType) -> None:
+    """Let compiled code call the plain functions that `body` names in its module, and those that these name."""
+    from numba.extending import register_jitable
+
+    for name in body.__code__.co_names:
+        callee = body.__globals__.get(name)
+        if isinstance(callee, FunctionType) and callee not in _callable_in_bodies:
+            _callable_in_bodies.add(callee)
+            register_jitable(callee)
+            _register_callees(callee)
