@@ -1,5 +1,6 @@
 // Nearest centroid as fastsa/utilities/nearest_centroid.py has it, behind the same C functions: what C++ would cost.
 #include <cstdint>
+#include <limits>
 
 #define DATA                                                                                                     \
   const double *X, const int32_t *y, const double *X_val, const int32_t *y_val, const double * /*parameters*/, \
@@ -32,7 +33,7 @@ extern "C" int32_t score(DATA, double* state, double* out) {
   int64_t correct = 0;
   for (int64_t v = 0; v < m; ++v) {
     int64_t nearest = -1;
-    double least = 0.0;
+    double least = std::numeric_limits<double>::infinity();
     for (int64_t c = 0; c < n_classes; ++c) {
       if (state[c] == 0.0) continue;
       double distance = 0.0;
@@ -40,7 +41,7 @@ extern "C" int32_t score(DATA, double* state, double* out) {
         const double gap = X_val[v * d + j] - centroids[c * d + j];
         distance += gap * gap;
       }
-      if (nearest < 0 || distance < least) nearest = c, least = distance;
+      if (distance < least) nearest = c, least = distance;
     }
     correct += nearest == y_val[v];
   }

@@ -79,11 +79,11 @@ def reference(utility, X, y, members, log_loss=False, X_val=None, y_val=None, **
 def test_accuracy_is_scikit_learns_on_multisets_of_any_size(utility, classes, shift):
     """Ties of a coalition that mixes copies of a point in two classes do not occur: copies keep their class."""
     X, y, X_val, y_val = make_data(classes=classes)
-    members = coalitions(y.size, 150, seed=1)
+    members = coalitions(y.size, 80, seed=1)
     values = values_of(DataGame(utility, X + shift, y, X_val + shift, y_val), members)
     expected = np.array([reference(type(utility), X, y, m, X_val=X_val, y_val=y_val) for m in members])
     known = np.isfinite(expected)
-    assert known.sum() > 100
+    assert known.sum() > 50
     np.testing.assert_allclose(values[known], expected[known], rtol=0, atol=1e-12)
 
 
@@ -175,10 +175,10 @@ def test_check_passes(utility):
 
 @pytest.mark.parametrize("utility", [*UTILITIES, GaussianNB(score="log_loss")], ids=repr)
 def test_permutation_labels_meet_enumeration(utility):
-    """z below 5.5 for 6 players: false alarm below 2.5e-7 each; a bias of 6 standard errors (about 0.01) would be seen."""
+    """z below 5.5 for 6 players: false alarm below 2.5e-7 each; a bias of 6 standard errors (about 0.02) would be seen."""
     X, y, X_val, y_val = make_data(n=6, classes=2)
     game = DataGame(utility, X, y, X_val, y_val)
-    labels = LabelStream(game, PermutationShapley(), samples=20_000).collect()
+    labels = LabelStream(game, PermutationShapley(), samples=5_000).collect()
     z = (labels.mean - exact(game)) / np.maximum(labels.stderr, 1e-12)
     assert np.abs(z).max() < 5.5
 

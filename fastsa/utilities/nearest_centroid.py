@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fastsa.utilities.open import OpenUtility
 
 
@@ -38,7 +40,7 @@ class NearestCentroid(OpenUtility):
                 centroids[c, j] = sums[c, j] / max(members[c], 1.0)
         correct = 0
         for v in range(data.y_val.size):
-            nearest, least = -1, 0.0
+            nearest, least = -1, math.inf
             for c in range(data.n_classes):
                 if members[c] == 0.0:
                     continue
@@ -46,7 +48,7 @@ class NearestCentroid(OpenUtility):
                 for j in range(data.X.shape[1]):
                     gap = data.X_val[v, j] - centroids[c, j]
                     distance += gap * gap
-                if nearest < 0 or distance < least:
+                if distance < least:
                     nearest, least = c, distance
             correct += nearest == data.y_val[v]
         out[0] = correct / data.y_val.size

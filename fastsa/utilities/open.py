@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
 
@@ -152,27 +153,16 @@ def compiled(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
 
 
 def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
-    import numba
-    from numba import carray, cfunc, types
+    from numba import carray, cfunc, njit, types
 
-    for body in (utility.reset, utility.add, utility.score):
+    gathered = _gathered()
+    bodies = (utility.reset, utility.add, utility.score)
+    for body in bodies:
         _register_callees(body)
-    reset_body, add_body, score_body = (
-        numba.njit(f, nogil=True, error_model="numpy") for f in (utility.reset, utility.add, utility.score)
-    )
+    # Inlined, the bodies' views of the state cost no reference counts. Division by zero is no exception: see OpenUtility.
+    reset_body, add_body, score_body = (njit(f, nogil=True, error_model="numpy", forceinline=True) for f in bodies)
     doubles, ints, longs = types.CPointer(types.float64), types.CPointer(types.int32), types.CPointer(types.int64)
     data = (doubles, ints, doubles, ints, doubles, longs)
-
-    @numba.njit(nogil=True)
-    def gathered(X, y, X_val, y_val, parameters, size):
-        return Data(
-            carray(X, (size[0], size[1])),
-            carray(y, (size[0],)),
-            carray(X_val, (size[2], size[1])),
-            carray(y_val, (size[2],)),
-            carray(parameters, (size[4],)),
-            size[3],
-        )
 
     @cfunc(types.int32(*data, doubles))
     def reset(X, y, X_val, y_val, parameters, size, state):
@@ -201,13 +191,34 @@ def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
     return reset, add, score
 
 
+@cache
+def _gathered() -> Any:
+    """The compiled function from a call's pointers to Data."""
+    from numba import carray, njit
+
+    @njit(nogil=True, forceinline=True)
+    def gathered(X, y, X_val, y_val, parameters, size):
+        return Data(
+            carray(X, (size[0], size[1])),
+            carray(y, (size[0],)),
+            carray(X_val, (size[2], size[1])),
+            carray(y_val, (size[2],)),
+            carray(parameters, (size[4],)),
+            size[3],
+        )
+
+    return gathered
+
+
 def _register_callees(body: FunctionType) -> None:
     """Let compiled code call the plain functions that `body` names in its module, and those that these name."""
     from numba.extending import register_jitable
 
     for name in body.__code__.co_names:
         callee = body.__globals__.get(name)
-        if isinstance(callee, FunctionType) and callee not in _callable_in_bodies:
+        if not isinstance(callee, FunctionType) or callee.__module__.startswith("numpy"):
+            continue
+        if callee not in _callable_in_bodies:
             _callable_in_bodies.add(callee)
             register_jitable(callee)
             _register_callees(callee)
