@@ -1,4 +1,4 @@
-"""Open utilities: beside refitting and scoring scikit-learn, and beside the same utility written in C++; one thread each."""
+"""Open utilities beside refitting and scoring scikit-learn, and beside the same written in C++; one thread each."""
 
 from __future__ import annotations
 
@@ -84,9 +84,8 @@ def test_numba_against_cpp(benchmark, compare, binary, flags, tmp_path, monkeypa
 
     monkeypatch.setitem(open_module._compiled, InCpp, compiled_cpp(tmp_path, flags))
     walks = Walks.of_permutations(ops.permutations(N, 2, seed=0))
-    numba, cpp = (
-        lambda game=DataGame(utility, *binary): game.walk(walks, n_threads=1) for utility in (NearestCentroid(), InCpp())
-    )
+    games = [DataGame(utility, *binary) for utility in (NearestCentroid(), InCpp())]
+    numba, cpp = (lambda game=game: game.walk(walks, n_threads=1) for game in games)
     assert numba().tobytes() == cpp().tobytes()
     ratios = [processor_seconds(cpp) / processor_seconds(numba) for _ in range(10 * compare.rounds)]
     compare.record(

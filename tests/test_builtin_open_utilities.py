@@ -14,12 +14,14 @@ from fastsa.estimators import PermutationShapley
 from fastsa.games import DataGame
 from fastsa.ops import Walks
 from fastsa.utilities import GaussianNB, LinearDiscriminant, NearestCentroid, Ridge, check
+from fastsa.utilities import open as open_module
 from fastsa.utilities import ridge as ridge_module
 from fastsa.utilities.open import Data
 
 pytestmark = pytest.mark.filterwarnings("ignore:Only one sample available:UserWarning")  # of scikit-learn's covariance
 SHIFT = 1e6
 UTILITIES = [GaussianNB(), Ridge(), LinearDiscriminant()]
+LOG_LOSSES = [GaussianNB(score="log_loss"), LinearDiscriminant(score="log_loss")]
 REFERENCES = {
     GaussianNB: sklearn.naive_bayes.GaussianNB,
     Ridge: sklearn.linear_model.RidgeClassifier,
@@ -87,7 +89,9 @@ def test_accuracy_is_scikit_learns_on_multisets_of_any_size(utility, classes, sh
     np.testing.assert_allclose(values[known], expected[known], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("utility", "settings"), [(GaussianNB, {"var_smoothing": 1e-2}), (LinearDiscriminant, {"shrinkage": 0.3})])
+@pytest.mark.parametrize(
+    ("utility", "settings"), [(GaussianNB, {"var_smoothing": 1e-2}), (LinearDiscriminant, {"shrinkage": 0.3})]
+)
 def test_log_loss_is_that_of_scikit_learns_probabilities(utility, settings):
     X, y, X_val, y_val = make_data()
     members = coalitions(y.size, 100, seed=2)
@@ -107,7 +111,7 @@ def test_one_point_per_class_predicts_the_nearest(utility, shift):
     assert game.evaluate([[True, True, True]]).item() == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("utility", [GaussianNB(score="log_loss"), LinearDiscriminant(score="log_loss")], ids=repr)
+@pytest.mark.parametrize("utility", LOG_LOSSES, ids=repr)
 def test_points_that_coincide_have_finite_scores(utility):
     game = DataGame(utility, np.ones((6, 2)), [0, 0, 0, 1, 1, 2], np.ones((3, 2)), [0, 1, 2])
     rows = np.tril(np.ones((6, 6), dtype=bool))
@@ -135,8 +139,6 @@ def margins_after(players, X, y, X_val, alpha):
 
 
 def compiled_add():
-    from fastsa.utilities import open as open_module
-
     open_module._register_callees(Ridge.add)
     return numba.njit(Ridge.add, error_model="numpy")
 
@@ -158,7 +160,7 @@ def test_margins_of_ridge_are_scikit_learns(size, alpha):
 
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_ridge_does_not_drift_in_ten_thousand_updates(scale):
-    """One feature is `scale` times the others. Within 4e-14 of exact; a Sherman-Morrison inverse is 1e-11 and 5e-8 off."""
+    """One feature is `scale` times the others. Within 4e-14 of exact; a Sherman-Morrison inverse: 1e-11, 5e-8."""
     X, y, X_val, _ = make_data(n=500, d=14)
     X, X_val = X.copy(), X_val.copy()
     X[:, 0] *= scale
@@ -168,14 +170,14 @@ def test_ridge_does_not_drift_in_ten_thousand_updates(scale):
     assert np.abs(ours - theirs).max() < 1e-12
 
 
-@pytest.mark.parametrize("utility", [*UTILITIES, GaussianNB(score="log_loss"), LinearDiscriminant(score="log_loss")], ids=repr)
+@pytest.mark.parametrize("utility", [*UTILITIES, *LOG_LOSSES], ids=repr)
 def test_check_passes(utility):
     check(utility)
 
 
-@pytest.mark.parametrize("utility", [*UTILITIES, GaussianNB(score="log_loss")], ids=repr)
+@pytest.mark.parametrize("utility", [*UTILITIES, *LOG_LOSSES], ids=repr)
 def test_permutation_labels_meet_enumeration(utility):
-    """z below 5.5 for 6 players: false alarm below 2.5e-7 each; a bias of 6 standard errors (about 0.02) would be seen."""
+    """z below 5.5 for 6 players: false alarm below 2.5e-7 each; a bias of 6 standard errors (about 0.02) is seen."""
     X, y, X_val, y_val = make_data(n=6, classes=2)
     game = DataGame(utility, X, y, X_val, y_val)
     labels = LabelStream(game, PermutationShapley(), samples=5_000).collect()
@@ -185,7 +187,8 @@ def test_permutation_labels_meet_enumeration(utility):
 
 def test_equal_parameters_are_equal_utilities_and_print_alike():
     assert Ridge(2) == Ridge(2.0) and hash(Ridge(2)) == hash(Ridge(2.0)) and repr(Ridge(2)) == repr(Ridge(2.0))
-    assert Ridge(2) != Ridge(3) and GaussianNB() != GaussianNB(score="log_loss") and NearestCentroid() == NearestCentroid()
+    assert Ridge(2) != Ridge(3) and GaussianNB() != GaussianNB(score="log_loss")
+    assert NearestCentroid() == NearestCentroid() != Ridge()
     assert repr(GaussianNB()) == "GaussianNB(var_smoothing=1e-09, score='accuracy')"
     assert repr(LinearDiscriminant(1)) == "LinearDiscriminant(shrinkage=1.0, score='accuracy')"
     assert len({Ridge(1), Ridge(1.0), Ridge(3)}) == 2

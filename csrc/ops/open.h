@@ -57,8 +57,11 @@ class OpenState {
   }
   // The empty coalition is the game's to value: a user's function may rely on a member.
   WalkStatus score(double* out) {
-    if (joined_ == 0) std::fill_n(out, sizes()[6], 0.0);
-    else if (failure_.code == 0) fail_if(utility_.score(X(), y(), X_val(), y_val(), parameters(), sizes(), state_, out), -1);
+    if (joined_ == 0) {
+      std::fill_n(out, sizes()[6], 0.0);
+    } else if (failure_.code == 0) {
+      fail_if(utility_.score(X(), y(), X_val(), y_val(), parameters(), sizes(), state_, out), -1);
+    }
     return failure_.code == 0 ? WalkStatus::kDone : WalkStatus::kFailed;
   }
   void mark(int64_t /*n_branches*/) {

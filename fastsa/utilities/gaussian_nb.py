@@ -12,7 +12,7 @@ _LEAST_VARIANCE = 1e-300  # its inverse is finite
 
 
 class GaussianNB(OpenUtility):
-    """Validation score of Gaussian naive Bayes on the coalition: scikit-learn's GaussianNB(var_smoothing=var_smoothing).
+    """Validation score of Gaussian naive Bayes on the coalition: scikit-learn's GaussianNB(var_smoothing=...).
 
     A class has its share of the coalition as prior, and a normal density of its own mean and variance for each feature;
     var_smoothing times the largest variance of a feature in the coalition is added to every variance. Means and squared
@@ -23,8 +23,8 @@ class GaussianNB(OpenUtility):
     ----------
     var_smoothing : above 0. Default 1e-9.
     score : "accuracy" (default), or "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the
-        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes the
-        prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
+        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes
+        the prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
 
     Raises TypeError or ValueError for var_smoothing <= 0 and an unknown score.
 
@@ -83,7 +83,7 @@ class GaussianNB(OpenUtility):
 
 
 def _parts(data, state):
-    """Members [classes], means and squared deviations [classes, d]; logits, precisions [classes, d], constants of score."""
+    """Members [classes], means, squares [classes, d]; of score: logits, precisions [classes, d], constants: views."""
     n_classes, d = data.n_classes, data.X.shape[1]
     per_class = state[: 3 * n_classes].reshape(3, n_classes)
     per_feature = state[3 * n_classes :].reshape(3, n_classes, d)

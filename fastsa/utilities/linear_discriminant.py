@@ -13,23 +13,23 @@ from fastsa.utilities.triangular import factorize, solve
 class LinearDiscriminant(OpenUtility):
     """Validation score of linear discriminant analysis with a shrunk covariance, fitted on the coalition.
 
-    scikit-learn's LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage): with W the scatter of all points about
-    the means m_c of their classes, n_c of n points in class c, and d features,
+    scikit-learn's LinearDiscriminantAnalysis(solver="lsqr", shrinkage=...): with W the scatter of all points about the
+    means m_c of their classes, n_c of n points in class c, and d features,
 
         covariance = (1 - shrinkage) W / n + shrinkage trace(W) / (n d) I,
         logit_c(x) = m_c' covariance^-1 x - m_c' covariance^-1 m_c / 2 + log(n_c / n).
 
     It is positive definite as soon as two points of one class differ. Before that (scikit-learn refuses one point per
     class) its limit for ever smaller, equal spread is taken: the nearest class mean has probability 1. Only classes
-    present take part; the smallest class wins a tie. W is updated point by point with outer products (Welford 1962); the
-    covariance, whose diagonal moves with every point, is factorized when it is scored: d^3 / 6 multiplications.
+    present take part; the smallest class wins a tie. W is updated point by point with outer products (Welford 1962);
+    the covariance, whose diagonal moves with every point, is factorized when it is scored: d^3 / 6 multiplications.
 
     Parameters
     ----------
     shrinkage : above 0, at most 1. Default 1e-3.
     score : "accuracy" (default), or "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the
-        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes the
-        prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
+        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes
+        the prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
 
     Raises TypeError or ValueError for other shrinkage or scores; error code 1 of score means that the covariance is
     numerically singular: raise the shrinkage.

@@ -43,13 +43,13 @@ class OpenUtility:
         add(data, state, player) -> int      a player joins
         score(data, state, out) -> int       write n_outputs numbers into out
 
-    `state` is one flat float64 array, the whole memory of a walk: it is copied at a branch. `data` is const. Answer 0 for
-    success and an error code above 0 otherwise, which arrives as an exception that names the player. An index out of bounds
-    is silent in compiled code, and division by zero gives infinity or NaN: run `fastsa.utilities.check` once. Only
-    coalitions with a member are scored.
+    `state` is one flat float64 array, the whole memory of a walk: it is copied at a branch. `data` is const. Answer 0
+    for success and an error code above 0 otherwise, which arrives as an exception that names the player. An index out
+    of bounds is silent in compiled code, and division by zero gives infinity or NaN: run `fastsa.utilities.check` once.
+    Only coalitions with a member are scored.
 
-    The four may call plain functions of their modules, which are compiled with them; numbers of the module are constants.
-    Views such as state[: n * d].reshape(n, d) index faster than computed offsets, whose sign is looked at every time.
+    The four may call plain functions of their modules, which are compiled with them; their modules' numbers are
+    constants. Views such as state[: n * d].reshape(n, d) index faster than computed offsets, whose sign is looked at every time.
 
     Override `empty_score` where 1 / classes is not the value of the empty coalition. `parameters`, a tuple of numbers,
     reaches the functions as data.parameters.
@@ -115,7 +115,8 @@ class PreparedOpen:
         )
         self.state_size = int(type(utility).state_size(self.data))
         functions = compiled(type(utility))
-        sizes = (*data.X.shape, data.y_val.size, data.n_classes, len(utility.parameters), self.state_size, utility.n_outputs)
+        counts = (data.y_val.size, data.n_classes, len(utility.parameters), self.state_size, utility.n_outputs)
+        sizes = (*data.X.shape, *counts)
         self._native = _core.OpenUtility(
             *self.data[:5], np.array(sizes, dtype=np.int64), *(f.address for f in functions), self.state_size
         )
@@ -159,7 +160,7 @@ def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
     bodies = (utility.reset, utility.add, utility.score)
     for body in bodies:
         _register_callees(body)
-    # Inlined, the bodies' views of the state cost no reference counts. Division by zero is no exception: see OpenUtility.
+    # Inlined, views of the state cost few reference counts. Division by zero is no exception: see OpenUtility.
     reset_body, add_body, score_body = (njit(f, nogil=True, error_model="numpy", forceinline=True) for f in bodies)
     doubles, ints, longs = types.CPointer(types.float64), types.CPointer(types.int32), types.CPointer(types.int64)
     data = (doubles, ints, doubles, ints, doubles, longs)

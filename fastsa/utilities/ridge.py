@@ -10,16 +10,16 @@ from fastsa.utilities.triangular import add_outer_product, solve
 
 
 class Ridge(OpenUtility):
-    """Validation accuracy of ridge regression on one-vs-rest targets of -1 and 1: scikit-learn's RidgeClassifier(alpha=alpha).
+    """Validation accuracy of ridge regression on one-vs-rest targets of -1 and 1: scikit-learn's RidgeClassifier.
 
-    For every class present the weights minimise  |targets - X weights - intercept|^2 + alpha |weights|^2  over weights and
-    a free intercept; the class with the largest margin is predicted, the smallest such class in a tie. With the centred
+    For every class present  |targets - X weights - intercept|^2 + alpha |weights|^2  is minimised over weights and a
+    free intercept; the class with the largest margin is predicted, the smallest such class in a tie. With the centred
     scatter S, class means m_c, sizes n_c and the mean m of the coalition of size n,
 
         weights_c = 2 n_c (S + alpha I)^-1 (m_c - m),    margin_c(x) = 2 n_c / n - 1 + weights_c' (x - m).
 
-    A joining point adds a multiple of one outer product to S (Welford 1962), by which the Cholesky factor of S + alpha I is
-    rotated: about 2 d^2 multiplications per point, d^2 per class and score.
+    A joining point adds a multiple of one outer product to S (Welford 1962), by which the Cholesky factor of S +
+    alpha I is rotated: about 2 d^2 multiplications per point, d^2 per class and score.
 
     alpha: above 0. Default 1.0. Raises TypeError or ValueError otherwise.
 

@@ -23,7 +23,7 @@ def largest_logit(members, logits):
 
 
 def log_probability(members, logits, y):
-    """Log of class y's probability, mixed with the class frequencies of the coalition; below two classes, of these alone."""
+    """Log of class y's probability, mixed with the coalition's class frequencies; below two classes, of these alone."""
     best = largest_logit(members, logits)
     size, mass, present = 0.0, 0.0, 0
     for c in range(logits.size):

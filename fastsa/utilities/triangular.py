@@ -1,4 +1,4 @@
-"""Upper triangular factors R of positive definite matrices R'R, in plain loops that Numba compiles; below the diagonal is unread."""
+"""Upper triangular factors R of positive definite matrices R'R, in plain loops for Numba; the rest is unread."""
 
 from __future__ import annotations
 
