@@ -1,0 +1,6 @@
+"""Networks that learn from noisy labels, and the honest baselines they are compared with. torch is loaded on first use."""
+
+from fastsa.amortize import baselines
+from fastsa.amortize.valuation_net import ValuationNet
+
+__all__ = ["ValuationNet", "baselines"]

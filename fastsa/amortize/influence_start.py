@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +65,7 @@ class InfluenceStart:
             return (p[:, :, None] * z[:, None, :]).reshape(p.shape[0], -1)
 
         weights, intercept = leave_one_out_ridge(columns, mean, count)
-        object.__setattr__(start, "gradient", weights.reshape(n_classes, -1))
-        object.__setattr__(start, "intercept", np.array([intercept]))
-        return start
+        return replace(start, gradient=weights.reshape(n_classes, -1), intercept=np.array([intercept]))
 
     def predict_all(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values [m, n_classes] of points with `features` [m, d] under every class."""
