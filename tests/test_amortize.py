@@ -26,7 +26,7 @@ def labels(mean, count=None):
 
 @pytest.fixture(scope="module")
 def planted():
-    """400 points of 3 classes whose values are a gradient's product with a training step, under noise twice as large."""
+    """400 points of 3 classes valued by a gradient times a training step, under noise of twice their spread."""
     rng = np.random.default_rng(1)
     centers = 3.0 * np.eye(3, 6)
     true_class = rng.integers(0, 3, 400).astype(np.int32)
@@ -42,7 +42,7 @@ def error(estimate, values):
     return np.mean((estimate - values) ** 2) / values.var()
 
 
-SHORT = dict(hidden=(16,), epochs=3, pretrain_epochs=2)
+SHORT = dict(hidden=(16,), epochs=3, pretrain_epochs=2, n_threads=1)
 
 
 @pytest.mark.parametrize("start, epochs, most", [("influence", 10, 0.45), ("constant", 40, 0.45)])
@@ -75,7 +75,7 @@ def test_points_count_by_their_samples(planted, start):
     trusted = rng.random(400) < 0.5
     mean = np.where(trusted, planted.values, -5.0 * planted.values + 1e-2)
     count = np.where(trusted, 1000, 1)
-    options = dict(start=start, epochs=30, learning_rate=1e-3)
+    options = dict(start=start, epochs=15, learning_rate=2e-3, pretrain_epochs=5)
     weighted = ValuationNet(**options).fit(planted.X, planted.y, labels(mean, count), n_classes=3)
     even = ValuationNet(**options).fit(planted.X, planted.y, labels(mean), n_classes=3)
     assert error(weighted.predict(planted.X, planted.y), planted.values) < 0.4
@@ -118,13 +118,28 @@ def test_select_labels_that_contradict_leave_the_start_alone(planted):
     np.testing.assert_array_equal(net.predict_all(planted.X), start.predict_all(planted.X))
 
 
+def test_noisy_select_labels_seldom_leave_a_start_that_is_right():
+    """The network can only add noise here: least loss alone leaves the start in most of 12 runs, this rule in few."""
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(200, 4)), rng.integers(0, 2, 200).astype(np.int32)
+    left = least = 0
+    for seed in range(12):
+        train, select = (labels(10.0 * rng.normal(size=200)) for _ in range(2))
+        net = ValuationNet(seed=seed, learning_rate=2e-3, **SHORT | {"epochs": 8}).fit(
+            X, y, train, select=select, n_classes=2
+        )
+        left += net.best_epoch_ > 0
+        least += np.argmin(net.history_["select"]) > 0
+    assert left <= 2 < least
+
+
 def test_a_seed_gives_the_same_bytes_and_leaves_torch_as_it_was(planted):
     state, threads = torch.random.get_rng_state().clone(), torch.get_num_threads()
     module = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Dropout(0.5))
     after_module = torch.random.get_rng_state().clone()
     for net in ("mlp", module):
         fits = [
-            ValuationNet(net, seed=seed, n_threads=1, **SHORT).fit(planted.X, planted.y, planted.train, n_classes=3)
+            ValuationNet(net, seed=seed, **SHORT).fit(planted.X, planted.y, planted.train, n_classes=3)
             for seed in (7, 7, 8)
         ]
         first, again, other = (fit.predict_all(planted.X) for fit in fits)
@@ -195,7 +210,8 @@ def test_ridge_has_the_smallest_of_the_errors_found_by_leaving_out_each_row():
         centred = columns - np.average(columns[kept], axis=0, weights=weight[kept])
         gram = (centred[kept] * weight[kept, None]).T @ centred[kept]
         offset = np.average(target[kept], weights=weight[kept])
-        w = np.linalg.solve(gram + penalty * np.eye(5), (centred[kept] * weight[kept, None]).T @ (target[kept] - offset))
+        moment = (centred[kept] * weight[kept, None]).T @ (target[kept] - offset)
+        w = np.linalg.solve(gram + penalty * np.eye(5), moment)
         return w, offset - np.average(columns[kept], axis=0, weights=weight[kept]) @ w
 
     everyone = np.arange(30)
@@ -287,7 +303,7 @@ def changed(planted, **attributes):
         (lambda p: ValuationNet().fit(p.X, p.y, changed(p, mean=p.values), n_classes=3), ValueError, r"train\.mean"),
         (lambda p: ValuationNet().fit(p.X, p.y, changed(p, count=np.ones(3, int)), n_classes=3), ValueError, "count"),
         (lambda p: ValuationNet().fit(p.X, p.y, changed(p, count=np.ones(400)), n_classes=3), TypeError, "integers"),
-        (lambda p: ValuationNet().fit(p.X, p.y, labels(p.values, np.zeros(400, int)), n_classes=3), ValueError, "0 poi"),
+        (lambda p: ValuationNet().fit(p.X, p.y, labels(p.values, np.zeros(400, int)), n_classes=3), ValueError, "0 p"),
         (lambda p: ValuationNet().fit(p.X, p.y, labels(np.full(400, np.nan)), n_classes=3), ValueError, "is nan"),
         (lambda p: ValuationNet().fit(p.X[:9], p.y[:9], p.train, n_classes=3), ValueError, r"expected \(9, 1\)"),
         (lambda p: ValuationNet().fit(p.X, p.y, p.train, n_classes=2), ValueError, "reaches from 0 to 2"),

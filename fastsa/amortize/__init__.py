@@ -1,4 +1,4 @@
-"""Networks that learn from noisy labels, and the honest baselines they are compared with. torch is loaded on first use."""
+"""Networks that learn from noisy labels, and the honest baselines for them; torch is loaded on first use."""
 
 from fastsa.amortize import baselines
 from fastsa.amortize.valuation_net import ValuationNet

@@ -1,8 +1,8 @@
-"""The honest baselines that amortized values are compared with: what labels, classes and a classifier give on their own.
+"""The honest baselines for amortized values: what labels, classes and a classifier give on their own.
 
-All are functions of arrays: `mean` float64 [n] and `count` int64 [n] of the labels, `variance` float64 [n] of one sample
-(count x stderr^2, NaN at count 1), `y` int32 [n] classes 0 .. n_classes - 1. They return values float64 [n]. A point with
-count 0 has no label: it takes no part in a fit and gets what the others teach.
+All are functions of arrays: `mean` float64 [n] and `count` int64 [n] of the labels, `variance` float64 [n] of one
+sample (count x stderr^2, NaN at count 1), `y` int32 [n] classes 0 .. n_classes - 1. They return values float64 [n]. A
+point with count 0 has no label: it takes no part in a fit and gets what the others teach.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def class_mean(mean: Any, count: Any, y: Any) -> NDArray[np.float64]:
 def shrunk(mean: Any, count: Any, variance: Any) -> NDArray[np.float64]:
     """Monte Carlo shrunk to the constant by the best factor that the labels themselves show.
 
-    The factor of a point is signal / (signal + noise / count): `noise` the variance of one sample pooled over all points
-    (a point's own observed variance goes with its mean, and would bias), `signal` the variance of the labels beyond
-    noise / count, or 0 if they vary less. (Empirical Bayes; Efron and Morris 1973.)
+    The factor of a point is signal / (signal + noise / count): `noise` the variance of one sample pooled over all
+    points (a point's own observed variance goes with its mean, and would bias), `signal` the variance of the labels
+    beyond noise / count, or 0 if they vary less. (Empirical Bayes; Efron and Morris 1973.)
 
     Raises ValueError when no point has two samples.
 
@@ -78,8 +78,8 @@ def shrunk(mean: Any, count: Any, variance: Any) -> NDArray[np.float64]:
 def ridge(X: Any, y: Any, mean: Any, count: Any, *, n_classes: int, per_class: bool = False) -> NDArray[np.float64]:
     """Ridge regression of the labels on the features `X` [n, d], centred and divided by one number, and the class.
 
-    With `per_class` every class has its own slopes (d * n_classes columns): the stronger baseline. Weighted by count; the
-    intercept is free; the penalty has the best leave-one-out error on the labels.
+    With `per_class` every class has its own slopes (d * n_classes columns): the stronger baseline. Weighted by count;
+    the intercept is free; the penalty has the best leave-one-out error on the labels.
 
     >>> import numpy as np
     >>> from fastsa.amortize import baselines
@@ -103,11 +103,11 @@ def ridge(X: Any, y: Any, mean: Any, count: Any, *, n_classes: int, per_class: b
 
 
 def classifier_margin(X: Any, y: Any, *, n_classes: int, folds: int = 5, seed: int = 0) -> NDArray[np.float64]:
-    """The logit of the point's own class less the largest other, from a logistic regression that has not seen the point.
+    """The logit of the point's own class less the largest other, from a regression that has not seen the point.
 
     Default objective of `fastsa.utilities.Logistic`, on the features `X` [n, d] as given, `folds` folds at random. A
-    point whose class is missing from the other folds gets minus the largest logit. It knows no labels and has no unit: see
-    `calibrated`.
+    point whose class is missing from the other folds gets minus the largest logit. It knows no labels and has no unit:
+    see `calibrated`.
 
     >>> import numpy as np
     >>> from fastsa.amortize import baselines

@@ -22,17 +22,17 @@ _ROWS_PER_CHUNK = 4096
 class InfluenceStart:
     """Values of a point under every class, linear in what a training step on it would do.
 
-    A step of softmax regression on (x, y) moves the weights by (e_y - p(x)) z(x)^T, p the classifier's probabilities and z
-    the features with a constant. To first order the value of the point is the product of that step with a gradient G
-    [n_classes, k + 1] of the score, which nobody knows and the labels teach:
+    A step of softmax regression on (x, y) moves the weights by (e_y - p(x)) z(x)^T, p the classifier's probabilities
+    and z the features with a constant. To first order the value of the point is the product of that step with a
+    gradient G [n_classes, k + 1] of the score, which nobody knows and the labels teach:
 
         value(x, y) = intercept + sum over c of p_c(x) u_c(x) - u_y(x),    u(x) = G z(x)
 
     (influence functions: Koh and Liang, ICML 2017, with the learner's inverse curvature left to G.) G is the ridge
     solution on the labels, weighted by count, its penalty chosen by leave-one-out error. p is the mean of 8 logistic
-    classifiers, each fitted on min(n / 2, 500) random points: soft, as those of small coalitions are, and not certain of the
-    classes it was given. z are the leading principal axes of the features, as many as keep n_classes * k <= 640, so that
-    the cost grows linearly with n. Features count in the units given, divided by one number.
+    classifiers, each fitted on min(n / 2, 500) random points: soft, as those of small coalitions are, and not certain
+    of the classes it was given. z are the leading principal axes of the features, as many as keep n_classes * k <=
+    640, so that the cost grows linearly with n. Features count in the units given, divided by one number.
     """
 
     center: NDArray[np.float64]
@@ -93,7 +93,7 @@ class InfluenceStart:
 
 
 def _principal_axes(features: NDArray[np.float64], most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean, and the leading axes [d, k], scaled so that centred features have mean squared norm 1 before the cut."""
+    """The mean, and the leading axes [d, k], scaled so that all centred features have mean squared norm 1."""
     center = features.mean(axis=0)
     covariance = np.zeros((center.size, center.size))
     for begin in range(0, features.shape[0], _ROWS_PER_CHUNK):

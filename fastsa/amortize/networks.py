@@ -14,7 +14,7 @@ _ROWS_PER_CHUNK = 8192
 
 
 class Mlp(torch.nn.Module):
-    """ReLU layers over features that are centred and divided by one number (buffers): [rows, d] to [rows, hidden[-1]]."""
+    """ReLU layers over features centred and divided by one number (buffers): [rows, d] to [rows, hidden[-1]]."""
 
     def __init__(self, d: int, hidden: Sequence[int], generator: torch.Generator) -> None:
         super().__init__()

@@ -17,8 +17,8 @@ def leave_one_out_ridge(
     """Minimise  sum of weight * (intercept + columns @ w - target)^2 + penalty * total weight * mean square * |w|^2.
 
     `columns(rows)` gives the rows of a slice, float64 [m, p]; `mean square` is that of the centred columns, summed over
-    them; the penalty is the best of PENALTIES by the exact leave-one-out error (Allen's PRESS). Rows of weight 0 take no
-    part. Returns (w [p], intercept).
+    them; the penalty is the best of PENALTIES by the exact leave-one-out error (Allen's PRESS). Rows of weight 0 take
+    no part. Returns (w [p], intercept).
     """
     n, total = target.size, weight.sum()
     chunks = [slice(begin, min(begin + _ROWS_PER_CHUNK, n)) for begin in range(0, n, _ROWS_PER_CHUNK)]

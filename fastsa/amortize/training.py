@@ -24,7 +24,11 @@ class Schedule:
     batch_size: int
 
     def batches(
-        self, rows: torch.Tensor, parameters: list[torch.nn.Parameter], generator: torch.Generator, finish: Callable[[], Any]
+        self,
+        rows: torch.Tensor,
+        parameters: list[torch.nn.Parameter],
+        generator: torch.Generator,
+        finish: Callable[[], Any],
     ) -> Iterator[tuple[torch.Tensor, torch.optim.Optimizer]]:
         """Shuffled batches of `rows`, each with an optimizer to step; `finish` is called after every epoch."""
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, foreach=True)
@@ -59,7 +63,7 @@ def pretrain(
 
 @dataclass
 class Course:
-    """What training on labels left behind: losses per epoch from epoch 0, before any step, and the epoch that is kept."""
+    """What training on labels left behind: losses per epoch, 0 being before any step, and the epoch that is kept."""
 
     train: list[float]
     select: list[float]
@@ -74,11 +78,16 @@ def learn(
     scale: float,
     train: TrainingLabels,
     select: TrainingLabels | None,
+    doubt: float,
     schedule: Schedule,
     generator: torch.Generator,
     finish: Callable[[], Any],
 ) -> Course:
-    """Fit start + scale * module(X)[:, y] to the labels, and leave `module` in its best state (its last without select)."""
+    """Fit start + scale * module(X)[:, y] to the labels, and leave `module` in its best state.
+
+    That is the one of least loss on `select` among those that beat the start by `doubt` standard errors, the start if
+    there is none; without select, the last.
+    """
     labeled = np.flatnonzero(train.weight > 0)
     rows = torch.from_numpy(X).to(torch.float32)
     classes = torch.from_numpy(y).long()
@@ -92,7 +101,9 @@ def learn(
         course.train.append(train.loss(values))
         if select is not None:
             course.select.append(select.loss(values))
-        if select is None or course.select[-1] < min(course.select[:-1], default=np.inf):
+        if select is None or (
+            course.select[-1] < course.select[course.best_epoch] and select.beats(values, start, doubt)
+        ):
             course.best_epoch, kept = len(course.train) - 1, copy.deepcopy(module.state_dict())
         module.train()
         finish()

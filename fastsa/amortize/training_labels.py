@@ -54,3 +54,10 @@ class TrainingLabels:
     def loss(self, values: NDArray[np.float64]) -> float:
         """Mean squared error of `values` [n], weighted by count."""
         return float(np.average((values - self.mean) ** 2, weights=self.weight))
+
+    def beats(self, new: NDArray[np.float64], old: NDArray[np.float64], doubt: float) -> bool:
+        """Whether the loss of `new` is below that of `old` by more than `doubt` standard errors of the difference."""
+        share = self.weight / self.weight.sum()
+        less = (old - self.mean) ** 2 - (new - self.mean) ** 2
+        gain = float(share @ less)
+        return gain > doubt * float(np.sqrt(share**2 @ (less - gain) ** 2))

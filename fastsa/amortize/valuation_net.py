@@ -19,34 +19,36 @@ if TYPE_CHECKING:
     import torch
 
 _PRETRAIN_LEARNING_RATE = 1e-3
+# Select labels are noisy: the least loss of ten epochs is below that of a good start by chance.
+_DOUBT = 2.0
 
 
 class ValuationNet:
     """The value of a point under every class, trained on the label of the class it has.
 
-    value(x, y) = start(x, y) + scale * net(x)[y]: a closed-form start (see `InfluenceStart`), and a network under a head
-    that is zero at first and learns what the start got wrong. The network is pretrained as a classifier of (X, y), then
-    trained with Adam and cosine decay on squared errors weighted by count (Covert et al. 2024, section 5.2 and appendix F,
-    whose recipe is start="constant"). The epoch with the least loss on `select` is kept, the start itself being epoch 0;
-    without `select`, the last.
+    value(x, y) = start(x, y) + scale * net(x)[y]: a closed-form start (see `InfluenceStart`), and a network under a
+    head that is zero at first and learns what the start got wrong. The network is pretrained as a classifier of (X, y),
+    then trained with Adam and cosine decay on squared errors weighted by count (Covert et al. 2024, section 5.2
+    and appendix F, whose recipe is start="constant"). The epoch of least loss on `select` is kept, or the closed-form
+    start itself where no epoch beats it by two standard errors; without `select`, the last epoch.
 
     Parameters
     ----------
-    net : "mlp", ReLU layers of the widths `hidden`, which standardises features inside (centred, divided by one number);
-        or a torch.nn.Module that maps float32 [rows, d] to [rows, features]; or a function without arguments that makes
-        one. A module is copied, and trained from the weights it has; its inputs are X as given. The start then reads the
-        module's features after pretraining, in place of X.
+    net : "mlp", ReLU layers of the widths `hidden`, which standardises features inside (centred, divided by one
+        number); or a torch.nn.Module that maps float32 [rows, d] to [rows, features]; or a function without arguments
+        that makes one. A module is copied, and trained from the weights it has; its inputs are X as given. The start
+        then reads the module's features after pretraining, in place of X.
     start : "influence" (default), or "constant": the mean of the labels.
     hidden : widths of the mlp. Default (128, 128).
-    seed : 64 bits. It fixes initial weights, batches and the start; the same bytes come out on one machine with one number
-        of threads. torch's global generator is left as it was.
+    seed : 64 bits. It fixes initial weights, batches and the start; the same bytes come out on one machine with one
+        number of threads. torch's global generator is left as it was.
     epochs, learning_rate, batch_size : training on labels. Default 10, 2e-4, 64.
     pretrain_epochs : passes as a classifier, at learning rate 1e-3 and the same batch size. Default 10.
-    n_threads : torch's threads during fit and predict. Default: 1 for the mlp, whose batches are too small to share, and as
-        torch is set for a module of one's own.
+    n_threads : torch's threads during fit and predict. Default: 1 for the mlp, whose batches are too small to share,
+        and as torch is set for a module of one's own.
 
-    X is [n, d], y int32 [n] of classes 0 .. n_classes - 1. After `fit`: `history_`, a dict of the losses "train" and "select"
-    per epoch, float64 [epochs + 1] ("select" is empty without select), `best_epoch_`, `start_` and `module_`.
+    X is [n, d], y int32 [n] of classes 0 .. n_classes - 1. After `fit`: `history_`, a dict of the losses "train" and
+    "select" per epoch, float64 [epochs + 1] ("select" is empty without select), `best_epoch_`, `start_` and `module_`.
 
     Raises BackendUnavailable when torch is not installed, TypeError or ValueError for arguments out of range.
 
@@ -77,7 +79,8 @@ class ValuationNet:
         if isinstance(net, str):
             _checks.choice("net", net, ("mlp",))
         elif not callable(net):
-            raise TypeError(f"net is a {type(net).__name__}; expected 'mlp', a torch.nn.Module or a function making one.")
+            given = type(net).__name__
+            raise TypeError(f"net is a {given}; expected 'mlp', a torch.nn.Module or a function that makes one.")
         self.net = net
         self.start = _checks.choice("start", start, ("influence", "constant"))
         self.hidden = tuple(_checks.count("hidden", width) for width in hidden)
@@ -96,8 +99,9 @@ class ValuationNet:
     ) -> ValuationNet:
         """Learn from `train` labels of all points of (X, y), and choose the epoch on `select` labels; returns self.
 
-        `train` and `select` are fastsa.Labels of the same points with independent noise (roles train and select): `.mean`
-        [n, 1], `.count` [n], `.stderr` [n, 1]. A point of count 0 is pretrained on, and predicted like any other.
+        `train` and `select` are fastsa.Labels of the same points with independent noise (roles train and select):
+        `.mean` [n, 1], `.count` [n], `.stderr` [n, 1]. A point of count 0 is pretrained on, and predicted like any
+        other.
         """
         X = _checks.features("X", X)
         n_classes = _checks.count("n_classes", n_classes, least=2)
@@ -164,7 +168,8 @@ class ValuationNet:
             schedule = training.Schedule(self.pretrain_epochs, _PRETRAIN_LEARNING_RATE, self.batch_size)
             rows, classes = torch.from_numpy(X).to(torch.float32), torch.from_numpy(y).long()
             training.pretrain(body, width, rows, classes, n_classes, schedule, generator, finish)
-        self.n_features_, self.n_classes_, self.scale_, self.center_ = X.shape[1], n_classes, train.spread or 1.0, train.center
+        self.n_features_, self.n_classes_ = X.shape[1], n_classes
+        self.scale_, self.center_ = train.spread or 1.0, train.center
         self.start_, self.frozen_ = None, None
         if self.start == "influence":
             self.frozen_ = None if self.net == "mlp" else copy.deepcopy(body).eval()
@@ -177,8 +182,9 @@ class ValuationNet:
         # Constant labels leave nothing to learn, and Adam would blow their rounding errors up.
         epochs = self.epochs if train.spread > 0 else 0
         schedule = training.Schedule(epochs, self.learning_rate, self.batch_size)
+        doubt = _DOUBT if self.start == "influence" else 0.0
         course = training.learn(
-            self.module_, X, y, start, self.scale_, train, select, schedule, generator, finish
+            self.module_, X, y, start, self.scale_, train, select, doubt, schedule, generator, finish
         )
         self.history_ = {"train": np.array(course.train), "select": np.array(course.select)}
         self.best_epoch_ = course.best_epoch

@@ -50,8 +50,8 @@ def agreement(estimate: Any, truth: Any, *, truth_variance: Any = None) -> Agree
     attenuation by the truth's reliability. Spearman and signs are not corrected. var divides by n.
 
     What comes out where a metric is not defined: a constant truth, or one whose variance does not pass tau, gives NaN
-    for normalized_error, explained_variance and pearson_corrected; a constant truth or estimate gives NaN for pearson and
-    spearman. squared_error and sign_agreement are always defined.
+    for normalized_error, explained_variance and pearson_corrected; a constant truth or estimate gives NaN for pearson
+    and spearman. squared_error and sign_agreement are always defined.
 
     Raises TypeError or ValueError for anything but two finite vectors of one length, at least 2, and variances >= 0.
 

@@ -29,12 +29,12 @@ def interval(
     """The interval (low, high) that `level` of the resampled metrics fall in (Efron 1979, percentiles).
 
     `metric` names a field of `Agreement`, or is a function of (estimate, truth) that gets resampled rows and returns a
-    number. Points are drawn with replacement, each with its estimate, truth and truth_variance, so the interval covers the
-    choice of points and the truth's sampling error; it holds the estimates fixed, and takes the noise of different points
-    as independent. Resample r depends on (seed, r) only.
+    number. Points are drawn with replacement, each with its estimate, truth and truth_variance, so the interval covers
+    the choice of points and the truth's sampling error; it holds the estimates fixed, and takes the noise of different
+    points as independent. Resample r depends on (seed, r) only.
 
-    Raises ValueError for an unknown metric, a level outside (0, 1), a function given together with truth_variance, or when
-    a resample has no value (too few points); TypeError and ValueError as `agreement` does.
+    Raises ValueError for an unknown metric, a level outside (0, 1), a function given together with truth_variance, or
+    when a resample has no value (too few points); TypeError and ValueError as `agreement` does.
 
     >>> import numpy as np
     >>> from fastsa.metrics import interval
