@@ -83,6 +83,12 @@ void bind_terms(py::module_& m) {
              return MatchSteps{step.data(), offset, slope};
            }),
            arg("step").noconvert(), arg("offset"), arg("slope"), py::keep_alive<1, 2>());
+  py::class_<ClockedSteps>(m, "ClockedSteps", "Keeps its arrays alive.")
+      .def(py::init([](Array<double> step, double offset, double slope, Array<double> seconds) {
+             return ClockedSteps{{step.data(), offset, slope}, seconds.mutable_data()};
+           }),
+           arg("step").noconvert(), arg("offset"), arg("slope"), arg("seconds").noconvert(), py::keep_alive<1, 2>(),
+           py::keep_alive<1, 5>());
   py::class_<NearestSteps>(m, "NearestSteps", "Keeps its array alive.")
       .def(py::init([](Array<double> step) { return NearestSteps{{step.data(), 0.0, 0.0}, step.shape(0)}; }),
            arg("step").noconvert(), py::keep_alive<1, 2>());
@@ -149,6 +155,7 @@ void bind_knn_shapley(py::module_& m) {
   bind_terms(m);
   bind_workspaces(m);
   FSA_BIND(match_values, MatchSteps);
+  FSA_BIND(clocked_match_values, ClockedSteps);
   FSA_BIND(nearest_match_values, NearestSteps);
   FSA_BIND(regression_values, RegressionTerms);
   FSA_BIND(weighted_values, WeightedVote);

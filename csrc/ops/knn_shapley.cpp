@@ -1,7 +1,8 @@
 // CPU launchers of knn_shapley; compiled once per instruction set.
 #include "ops/knn_shapley.h"
 
-#include <cmath>  // for nearbyint, sqrt
+#include <chrono>  // for steady_clock
+#include <cmath>   // for nearbyint, sqrt
 
 #include "ops/knn_values.h"
 #include "ops/knn_weighted.h"
@@ -93,6 +94,47 @@ inline void add_nearest(const MatchSteps& steps, uint64_t* points, uint64_t* ent
 
 constexpr int64_t kRankedAtOnce = 4;
 
+// What a stage took, for benchmarks; Unclocked leaves no code.
+struct Unclocked {
+  void stage(int64_t /*which*/) const {}
+};
+class Clocked {
+ public:
+  explicit Clocked(double* seconds) : seconds_(seconds), last_(Clock::now()) {}
+  void stage(int64_t which) {
+    const Clock::time_point now = Clock::now();
+    seconds_[which] += std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* seconds_;
+  Clock::time_point last_;
+};
+enum Stage : int64_t { kProducts = 0, kSort = 1, kScan = 2 };
+
+template <class StageClock>
+inline void add_match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
+                             const ValueRows& values, Range val, char* workspace, CancelFlag cancel,
+                             StageClock clock) {
+  NeighborRanks ranks(problem, cut, workspace);
+  for_each_validation(ranks, cut, val, cancel, [&](int64_t v, int64_t in_block) {
+    clock.stage(kProducts);
+    MatchValues valued(steps, steps.slope == 0.0 ? 0 : ranks.matches(in_block));
+    ranks.rank(in_block);
+    for (int64_t p = ranks.n_parts() - 1; p >= 0; --p) {
+      const RankedPart part = ranks.part<true>(in_block, p);
+      clock.stage(kSort);
+      valued(part);
+      ranks.finish(part);
+      clock.stage(kScan);
+    }
+    ranks.add_values(values[v]);
+    clock.stage(kScan);
+  });
+}
+
 }  // namespace
 
 int64_t neighbor_workspace(const NeighborProblem& problem, const NeighborCut& cut) {
@@ -101,17 +143,12 @@ int64_t neighbor_workspace(const NeighborProblem& problem, const NeighborCut& cu
 
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
-  NeighborRanks ranks(problem, cut, workspace);
-  for_each_validation(ranks, cut, val, cancel, [&](int64_t v, int64_t in_block) {
-    MatchValues valued(steps, steps.slope == 0.0 ? 0 : ranks.matches(in_block));
-    ranks.rank(in_block);
-    for (int64_t p = ranks.n_parts() - 1; p >= 0; --p) {
-      const RankedPart part = ranks.part<true>(in_block, p);
-      valued(part);
-      ranks.finish(part);
-    }
-    ranks.add_values(values[v]);
-  });
+  add_match_values(problem, cut, steps, values, val, workspace, cancel, Unclocked{});
+}
+
+void clocked_match_values(const NeighborProblem& problem, const NeighborCut& cut, const ClockedSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
+  add_match_values(problem, cut, terms.steps, values, val, workspace, cancel, Clocked(terms.seconds));
 }
 
 int64_t nearest_workspace(const NeighborProblem& problem, const NeighborCut& cut, int64_t ranks) {

@@ -17,6 +17,12 @@ struct MatchSteps {
   double slope;
 };
 
+// The same, clocked: seconds of distances and their keys, of sorting, of valuing are added to seconds[0 .. 2].
+struct ClockedSteps {
+  MatchSteps steps;
+  double* seconds;
+};
+
 // The same for the nearest `ranks` alone; the others are worth 0.
 struct NearestSteps {
   MatchSteps steps;  // [ranks], offset = slope = 0
@@ -95,6 +101,8 @@ int64_t weighted_workspace(const WeightedVote& vote, int64_t n);
 int64_t lists_workspace(int64_t longest);
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
+void clocked_match_values(const NeighborProblem& problem, const NeighborCut& cut, const ClockedSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void nearest_match_values(const NeighborProblem& problem, const NeighborCut& cut, const NearestSteps& terms,
                           const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void regression_values(const NeighborProblem& problem, const NeighborCut& cut, const RegressionTerms& terms,
@@ -111,6 +119,8 @@ void listed_regression_values(const NeighborLists& lists, const RegressionTerms&
 namespace avx2 {
 void match_values(const NeighborProblem& problem, const NeighborCut& cut, const MatchSteps& steps,
                   const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
+void clocked_match_values(const NeighborProblem& problem, const NeighborCut& cut, const ClockedSteps& terms,
+                          const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void nearest_match_values(const NeighborProblem& problem, const NeighborCut& cut, const NearestSteps& terms,
                           const ValueRows& values, Range val, char* workspace, CancelFlag cancel);
 void regression_values(const NeighborProblem& problem, const NeighborCut& cut, const RegressionTerms& terms,
