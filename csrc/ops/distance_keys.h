@@ -3,6 +3,8 @@
 //   share of nearer points. Equal distances have equal keys; equal keys are settled by the distances.
 #pragma once
 
+#include <algorithm>  // for max, min, nth_element
+
 #include "core/lanes.h"
 
 namespace fsa::FSA_ISA {
@@ -13,8 +15,8 @@ constexpr double kKeySpan = static_cast<double>(kKeyEnd - 2);
 
 class DistanceKeys {
  public:
-  // Distances of a sample, of any size from one up; overwritten.
-  void fit(const double* sample, int64_t n) {
+  // Distances of a sample, of any size from one up; it is reordered.
+  void fit(double* sample, int64_t n) {
     double least = sample[0];
     double most = sample[0];
     for (int64_t i = 1; i < n; ++i) {
@@ -22,11 +24,16 @@ class DistanceKeys {
       most = sample[i] > most ? sample[i] : most;
     }
     // Cells are even in the exponent and mantissa, so that a long tail does not swallow them; that needs positive
-    // numbers whose least is not far below the others.
+    // numbers, and of those around the median, for what is out of reach is all alike.
     origin_ = least < 0.0 ? least - (most - least) : 0.0;
-    const int64_t top = ordered(most);
+    int64_t top = ordered(most);
     int64_t bottom = ordered(least);
-    if (bottom < top - kMostOctaves * kOctave) bottom = top - kMostOctaves * kOctave;
+    if (bottom < top - 2 * kReach * kOctave) {
+      std::nth_element(sample, sample + n / 2, sample + n);
+      const int64_t middle = ordered(sample[n / 2]);
+      top = std::min(top, middle + kReach * kOctave);
+      bottom = std::max(bottom, middle - kReach * kOctave);
+    }
     shift_ = 0;
     while (((top - bottom) >> shift_) >= kCells / 2) ++shift_;
     first_ = (bottom >> shift_) - kCells / 4;
@@ -34,6 +41,22 @@ class DistanceKeys {
     first_ = first_ < 0 ? 0 : first_;
     first_ = first_ > highest ? highest : first_;
     count_cells(sample, n);
+  }
+
+  // The most keys that one unit of distance can cover.
+  double steepest() const {
+    double most = 0.0;
+    for (int64_t c = 0; c < kCells; ++c) {
+      const double width = from_ordered((first_ + c + 1) << shift_) - from_ordered((first_ + c) << shift_);
+      if (width > 0.0 && cells_[c].span > most * width) most = cells_[c].span / width;
+    }
+    return most;
+  }
+
+  uint32_t key(double distance) const {
+    uint32_t out;
+    keys(&distance, 1, &out);
+    return out;
   }
 
   void keys(const double* distances, int64_t n, uint32_t* out) const {
@@ -52,7 +75,7 @@ class DistanceKeys {
  private:
   static constexpr int64_t kCells = 256;
   static constexpr int64_t kOctave = int64_t{1} << 52;  // from one power of two to the next, in the bits of a double
-  static constexpr int64_t kMostOctaves = 24;           // keeps shift_ at most 50
+  static constexpr int64_t kReach = 12;                 // octaves to each side of the median; keeps shift_ at most 50
   struct Cell {
     double base;  // both are integers below 2^31, so that base + span is exactly the next base
     double span;
@@ -65,6 +88,12 @@ class DistanceKeys {
     int64_t bits;
     __builtin_memcpy(&bits, &above, sizeof bits);
     return bits;
+  }
+
+  static double from_ordered(int64_t bits) {
+    double above;
+    __builtin_memcpy(&above, &bits, sizeof above);
+    return above;
   }
 
   // inside / 2^shift, exactly.
@@ -84,15 +113,15 @@ class DistanceKeys {
       ++counts[cell];
     }
     // Neighbouring cells share their counts, and every cell keeps room for what the sample did not show.
-    constexpr int64_t kReach = 1;
-    constexpr double kWeights = (kReach + 1) * (kReach + 1);
+    constexpr int64_t kSpread = 1;
+    constexpr double kWeights = (kSpread + 1) * (kSpread + 1);
     const double room = 0.02 * static_cast<double>(n) / kCells;
     double shared[kCells];
     double total = 0.0;
     for (int64_t c = 0; c < kCells; ++c) {
       shared[c] = room;
-      for (int64_t r = -kReach; r <= kReach; ++r) {
-        const int64_t weight = kReach + 1 - (r < 0 ? -r : r);
+      for (int64_t r = -kSpread; r <= kSpread; ++r) {
+        const int64_t weight = kSpread + 1 - (r < 0 ? -r : r);
         if (c + r >= 0 && c + r < kCells) shared[c] += static_cast<double>(weight * counts[c + r]) / kWeights;
       }
       total += shared[c];

@@ -19,7 +19,7 @@ inline void for_each_validation(NeighborRanks& ranks, const NeighborCut& cut, Ra
                                 const Value& value) {
   for (int64_t first = val.begin; first < val.end; first += cut.val_per_block) {
     const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
-    ranks.load(first, n_val, cancel);
+    ranks.keys().load(first, n_val, cancel);
     for (int64_t v = 0; v < n_val && !*cancel; ++v) value(first + v, v);
     if (*cancel) return;
   }
@@ -48,6 +48,23 @@ inline void rank_weights(const NeighborRanks& ranks, const NeighborProblem& prob
   }
 }
 
+inline void add_threshold_values(const ThresholdTerms& terms, const NeighborProblem& problem, const uint32_t* within,
+                                 int32_t own, double* out) {
+  int64_t n = 0;
+  int64_t matches = 0;
+  for (int64_t i = 0; i < problem.train.n; ++i) {
+    n += within[i];
+    matches += within[i] & static_cast<uint32_t>(problem.classes[i] == own);
+  }
+  const double shared = static_cast<double>(matches) * terms.per_match[n];
+  const double of_match = terms.of_match[n] - shared;
+  const double of_other = terms.of_other[n] - shared;
+  for (int64_t i = 0; i < problem.train.n; ++i) {
+    const double value = problem.classes[i] == own ? of_match : of_other;
+    out[i] += within[i] ? value : 0.0;
+  }
+}
+
 inline RankedPart listed_part(const NeighborLists& lists, int64_t v, uint64_t* members, uint64_t* entries) {
   const int32_t* points = lists.points + lists.offsets[v];
   const int64_t n = lists.offsets[v + 1] - lists.offsets[v];
@@ -71,7 +88,7 @@ inline void add_listed(const NeighborLists& lists, int64_t v, const RankedPart& 
 // Entries of the nearest `n` by the full ranking, for one validation point.
 inline void nearest_by_ranking(NeighborRanks& ranks, const NeighborProblem& problem, int64_t v, int32_t* order,
                                int64_t n, uint64_t* entries, CancelFlag cancel) {
-  ranks.load(v, 1, cancel);
+  ranks.keys().load(v, 1, cancel);
   if (*cancel) return;
   ranks.order(0, order);
   for (int64_t i = 0; i < n; ++i) {
@@ -230,11 +247,15 @@ void weighted_values(const NeighborProblem& problem, const NeighborCut& cut, con
 
 void threshold_values(const NeighborProblem& problem, const NeighborCut& cut, const ThresholdTerms& terms,
                       const ValueRows& values, Range val, char* workspace, CancelFlag cancel) {
-  NeighborRanks ranks(problem, cut, workspace);
+  Arena arena(workspace);
+  NeighborKeys keys(problem, cut, arena);
   for (int64_t first = val.begin; first < val.end && !*cancel; first += cut.val_per_block) {
     const int64_t n_val = val.end - first < cut.val_per_block ? val.end - first : cut.val_per_block;
-    ranks.load_within(first, n_val, terms.radius, cancel);
-    for (int64_t v = 0; v < n_val && !*cancel; ++v) ranks.add_threshold_values(v, terms, values[first + v]);
+    keys.load_within(first, n_val, terms.radius, cancel);
+    for (int64_t v = 0; v < n_val && !*cancel; ++v) {
+      if (problem.self) keys.row(v)[first + v] = 0;
+      add_threshold_values(terms, problem, keys.row(v), problem.val_classes[first + v], values[first + v]);
+    }
   }
 }
 

@@ -16,13 +16,19 @@ namespace fsa::FSA_ISA {
 
 constexpr int64_t kValPerPass = 4;  // their sums and one panel's coordinates fill sixteen registers
 
-// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l]; a last, short panel repeats its last point.
-FSA_INLINE void pack_panels(const Points& points, const int32_t* which, int64_t begin, int64_t n, double* out) {
+// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less `center` where one is given; a last, short
+// panel repeats its last point.
+FSA_INLINE void pack_panels(const Points& points, const int32_t* which, int64_t begin, int64_t n, const double* center,
+                            double* out) {
   for (int64_t p = 0; p * kLanes < n; ++p) {
+    double* panel = out + p * points.d * kLanes;
     for (int64_t l = 0; l < kLanes; ++l) {
       const int64_t local = p * kLanes + l < n ? p * kLanes + l : n - 1;
-      const int64_t point = which == nullptr ? begin + local : which[local];
-      read_point(points, point, out + p * points.d * kLanes + l, kLanes);
+      read_point(points, which == nullptr ? begin + local : which[local], panel + l, kLanes);
+    }
+    if (center == nullptr) continue;
+    for (int64_t j = 0; j < points.d; ++j) {
+      for (int64_t l = 0; l < kLanes; ++l) panel[j * kLanes + l] -= center[j];
     }
   }
 }
@@ -62,7 +68,60 @@ inline void distances_of_block(const double* panels, int64_t n, const double* va
   }
 }
 
-// The same distance, for one point on its own.
+// Squared lengths of packed points [n rounded up to eights]; returns the largest.
+inline double squares_of_block(const double* panels, int64_t n, int64_t d, double* out) {
+  double largest = 0.0;
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const double* panel = panels + i * d;
+    double squares[kLanes] = {};
+    for (int64_t j = 0; j < d; ++j) {
+      for (int64_t l = 0; l < kLanes; ++l) squares[l] += panel[j * kLanes + l] * panel[j * kLanes + l];
+    }
+    for (int64_t l = 0; l < kLanes; ++l) {
+      out[i + l] = squares[l];
+      largest = squares[l] > largest ? squares[l] : largest;
+    }
+  }
+  return largest;
+}
+
+// out[v * stride + i] = |x|^2 + |v|^2 - 2 x v, two thirds of the work of a sum of squared differences, and close to it:
+// off by at most product_error().
+inline void product_distances_of_block(const double* panels, const double* squares, int64_t n, const double* val,
+                                       const double* val_squares, int64_t n_val, int64_t d, double* out,
+                                       int64_t stride) {
+  constexpr int64_t kParts = kRegisters<double>;
+  for (int64_t first = 0; first < n_val; first += kValPerPass) {
+    const double* four = val + first * d;
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const double* panel = panels + i * d;
+      Register<double> sums[kValPerPass][kParts] = {};
+      for (int64_t j = 0; j < d; ++j) {
+        for (int64_t r = 0; r < kParts; ++r) {
+          const Register<double> x = load(panel + j * kLanes + r * kPerRegister<double>);
+          for (int64_t v = 0; v < kValPerPass; ++v) sums[v][r] = sums[v][r] + x * four[j * kValPerPass + v];
+        }
+      }
+      for (int64_t r = 0; r < kParts; ++r) {
+        const Register<double> own = load(squares + i + r * kPerRegister<double>);
+        for (int64_t v = 0; v < kValPerPass; ++v) {
+          store(out + (first + v) * stride + i + r * kPerRegister<double>,
+                own + val_squares[first + v] - (sums[v][r] + sums[v][r]));
+        }
+      }
+    }
+  }
+}
+
+// How far a product distance may be from the sum of squared differences, in float64, of points as long as `length` at
+// most, centred as they are. With u = 2^-53 coordinates are off by u |x|, which moves the distance by 2 u r (|x| + |v|),
+// r <= |x| + |v|; sums of d terms by d u each, of |x|^2, |v|^2, 2 |x| |v| and r^2. Doubled, to be safe.
+inline double product_error(int64_t d, double length, double val_length) {
+  const double both = length + val_length;
+  return (4.0 * static_cast<double>(d) + 16.0) * 0x1p-53 * both * both;
+}
+
+// The sum of squared differences, or minus that of products, for one point on its own.
 FSA_INLINE double distance_between(Metric metric, const Points& points, int64_t i, const double* val, int64_t stride) {
   const double scale = points.scale == nullptr ? 1.0 : points.scale[i];
   double sum = 0.0;

@@ -37,6 +37,9 @@ class RankedRow {
   }
   int64_t n_parts() const { return int64_t{1} << part_bits_; }
 
+  // Parts begin at the multiples of 2^part_shift() among keys.
+  int part_shift() const { return kKeyBits - part_bits_; }
+
   // Deals the row to its parts. mark(i) is what point i is marked with.
   template <class Mark>
   FSA_INLINE void deal(const uint32_t* keys, const Mark& mark) {
@@ -90,7 +93,6 @@ class RankedRow {
   }
 
  private:
-  int part_shift() const { return kKeyBits - part_bits_; }
   FSA_INLINE double value_at(int64_t place) const {
     double value;
     std::memcpy(&value, dealt_ + place, sizeof value);
