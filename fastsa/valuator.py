@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class DataValuator:
     max_bytes : bound on the memory of a batch; default 256 MiB.
 
     After `fit`: `values_` [n], the network's prediction for every training point; `labels_`, the Monte Carlo labels with
-    all samples; `classes_`; `net_`.
+    all samples; `classes_`; `net_`; `seconds_`, what "labels" and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
 
@@ -87,10 +88,13 @@ class DataValuator:
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
         n_select = max(1, self.samples // 5)
+        start = time.perf_counter()
         train = self._labels(game, self.samples - n_select, "train", progress)
         select = self._labels(game, n_select, "select", progress)
+        labeled = time.perf_counter()
         net = ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads)
         net.fit(X, y, train, select=select, n_classes=game.classes.size, progress=progress)
+        self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
         self.net_ = net
         self.classes_ = game.classes
         self.labels_ = train.merge(select)
@@ -149,7 +153,7 @@ class DataValuator:
 
     def _points(self, X: Any) -> NDArray[np.float64]:
         self._check_fitted()
-        return _checks.features("X", X, width=self.net_.n_features)
+        return _checks.features("X", X, width=self.net_.n_features_)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "net_"):

@@ -102,19 +102,16 @@ def ridge(X: Any, y: Any, mean: Any, count: Any, *, n_classes: int, per_class: b
     return columns(slice(None)) @ weights + intercept
 
 
-def classifier_margin(X: Any, y: Any, *, n_classes: int, folds: int = 5, seed: int = 0) -> NDArray[np.float64]:
-    """The logit of the point's own class less the largest other, from a regression that has not seen the point.
+def held_out_logits(X: Any, y: Any, *, n_classes: int, folds: int = 5, seed: int = 0) -> NDArray[np.float64]:
+    """Logits [n, n_classes] of every point from a logistic regression that has not seen it.
 
     Default objective of `fastsa.utilities.Logistic`, on the features `X` [n, d] as given, `folds` folds at random. A
-    point whose class is missing from the other folds gets minus the largest logit. It knows no labels and has no unit:
-    see `calibrated`.
+    class that is missing from the other folds has -inf.
 
     >>> import numpy as np
     >>> from fastsa.amortize import baselines
-    >>> X = np.array([[0.0], [0.1], [0.2], [1.0], [1.1], [1.2]] * 5)
-    >>> y = np.array([0, 0, 0, 1, 1, 0] * 5)
-    >>> margin = baselines.classifier_margin(X, y, n_classes=2)
-    >>> bool(margin[5] < 0 < margin[0])
+    >>> X, y = np.repeat([[0.0], [3.0]], 20, axis=0), np.repeat([0, 1], 20)
+    >>> bool((baselines.held_out_logits(X, y, n_classes=2).argmax(axis=1) == y).all())
     True
     """
     X = _checks.features("X", X)
@@ -125,16 +122,32 @@ def classifier_margin(X: Any, y: Any, *, n_classes: int, folds: int = 5, seed: i
     parts = np.array_split(order, folds)
     seen = [np.concatenate(parts[:f] + parts[f + 1 :]) for f in range(folds)]
     classifiers = Classifiers.fit(X, y, seen, n_classes)
-    margins = np.empty(n)
+    logits = np.empty((n, n_classes))
     for which, held_out in enumerate(parts):
-        logits = classifiers.logits(which, X[held_out])
-        rows = np.arange(held_out.size)
-        own = logits[rows, y[held_out]]
-        logits[rows, y[held_out]] = -np.inf
-        others = logits.max(axis=1)
-        own = np.where(np.isfinite(own), own, 0.0)
-        margins[held_out] = np.where(np.isfinite(others), own - others, own)
-    return margins
+        logits[held_out] = classifiers.logits(which, X[held_out])
+    return logits
+
+
+def classifier_margin(X: Any, y: Any, *, n_classes: int, folds: int = 5, seed: int = 0) -> NDArray[np.float64]:
+    """The logit of the point's own class less the largest other: of `held_out_logits`, in no unit (see `calibrated`).
+
+    A point whose class is missing from the other folds gets minus the largest logit. It knows no labels.
+
+    >>> import numpy as np
+    >>> from fastsa.amortize import baselines
+    >>> X = np.array([[0.0], [0.1], [0.2], [1.0], [1.1], [1.2]] * 5)
+    >>> y = np.array([0, 0, 0, 1, 1, 0] * 5)
+    >>> margin = baselines.classifier_margin(X, y, n_classes=2)
+    >>> bool(margin[5] < 0 < margin[0])
+    True
+    """
+    logits = held_out_logits(X, y, n_classes=n_classes, folds=folds, seed=seed)
+    rows, y = np.arange(logits.shape[0]), np.asarray(y)
+    own = logits[rows, y]
+    logits[rows, y] = -np.inf
+    others = logits.max(axis=1)
+    own = np.where(np.isfinite(own), own, 0.0)
+    return np.where(np.isfinite(others), own - others, own)
 
 
 def calibrated(score: Any, mean: Any, count: Any) -> NDArray[np.float64]:

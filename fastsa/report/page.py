@@ -54,9 +54,12 @@ training set.</p>
 <h2>Estimate against ground truth</h2>
 {estimate_against_truth(result)}
 <h2>Finding the wrong classes</h2>
+<p class="quiet">A value says what a digit does to the score, not whether its class is right: some wrong classes do little harm.
+Where only wrong classes are sought, a classifier's margin or nearest neighbours are the better tool, and cheaper.</p>
 {mislabel_curves(result)}
 <h2>The {_N_LOWEST} digits of lowest value</h2>
-<p class="quiet">Red frames: the given class is wrong. Suggested: the class under which the network values the digit most.</p>
+<p class="quiet">Red frames: the given class is wrong. Suggested: the class that a logistic
+regression which has not seen the digit finds likeliest.</p>
 <div class="digits">{_lowest(result)}</div>
 </html>
 """
@@ -73,14 +76,13 @@ def _table(result: DemoResult) -> str:
 
 def _lowest(result: DemoResult) -> str:
     values, digits = result.row(AMORTIZED).values, result.digits
-    suggested = result.predicted.argmax(axis=1)
     figures = []
     for i in np.argsort(values, kind="stable")[:_N_LOWEST]:
         wrong = ' class="wrong"' if digits.is_mislabeled[i] else ""
         lines = (
             ("given", digits.y[i]),
             ("true", digits.y_true[i]),
-            ("suggested", suggested[i]),
+            ("suggested", result.suggested[i]),
             ("value", f"{1000 * values[i]:.2f} ‰"),
         )
         caption = "".join(f"<div>{what}<b>{escape(str(value))}</b></div>" for what, value in lines)
