@@ -52,7 +52,11 @@ FSA_INLINE void read_point(const Points& points, int64_t i, double* out, int64_t
   const double scale = points.scale == nullptr ? 1.0 : points.scale[i];
   with_precision(points, [&](auto* data) FSA_LAMBDA {
     const auto* x = data + i * points.d;
-    for (int64_t j = 0; j < points.d; ++j) out[j * stride] = as_double(x[j]) * scale;
+    if (stride == 1 && points.scale == nullptr) {
+      for (int64_t j = 0; j < points.d; ++j) out[j] = as_double(x[j]);
+    } else {
+      for (int64_t j = 0; j < points.d; ++j) out[j * stride] = as_double(x[j]) * scale;
+    }
   });
 }
 

@@ -16,20 +16,45 @@ namespace fsa::FSA_ISA {
 
 constexpr int64_t kValPerPass = 4;  // their sums and one panel's coordinates fill sixteen registers
 
-// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less `center` where one is given; a last, short
-// panel repeats its last point.
+// out[j * 8 + l] = rows[l * d + j]: eight rows become one panel, four by four where registers hold four.
+FSA_INLINE void panel_of_rows(const double* rows, int64_t d, double* out) {
+  int64_t j = 0;
+#if defined(__AVX2__)
+  typedef int64_t Places __attribute__((vector_size(kRegisterBytes)));
+  for (; j + 4 <= d; j += 4) {
+    for (int64_t l = 0; l < kLanes; l += 4) {
+      const Register<double> a = load(rows + l * d + j);
+      const Register<double> b = load(rows + (l + 1) * d + j);
+      const Register<double> c = load(rows + (l + 2) * d + j);
+      const Register<double> e = load(rows + (l + 3) * d + j);
+      const Register<double> ab_even = __builtin_shuffle(a, b, Places{0, 4, 2, 6});
+      const Register<double> ab_odd = __builtin_shuffle(a, b, Places{1, 5, 3, 7});
+      const Register<double> ce_even = __builtin_shuffle(c, e, Places{0, 4, 2, 6});
+      const Register<double> ce_odd = __builtin_shuffle(c, e, Places{1, 5, 3, 7});
+      store(out + j * kLanes + l, __builtin_shuffle(ab_even, ce_even, Places{0, 1, 4, 5}));
+      store(out + (j + 1) * kLanes + l, __builtin_shuffle(ab_odd, ce_odd, Places{0, 1, 4, 5}));
+      store(out + (j + 2) * kLanes + l, __builtin_shuffle(ab_even, ce_even, Places{2, 3, 6, 7}));
+      store(out + (j + 3) * kLanes + l, __builtin_shuffle(ab_odd, ce_odd, Places{2, 3, 6, 7}));
+    }
+  }
+#endif
+  for (; j < d; ++j) {
+    for (int64_t l = 0; l < kLanes; ++l) out[j * kLanes + l] = rows[l * d + j];
+  }
+}
+
+// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less center[j]; a last, short panel repeats its last
+// point. rows [8, d] is scratch.
 FSA_INLINE void pack_panels(const Points& points, const int32_t* which, int64_t begin, int64_t n, const double* center,
-                            double* out) {
+                            double* rows, double* out) {
+  const int64_t d = points.d;
   for (int64_t p = 0; p * kLanes < n; ++p) {
-    double* panel = out + p * points.d * kLanes;
     for (int64_t l = 0; l < kLanes; ++l) {
       const int64_t local = p * kLanes + l < n ? p * kLanes + l : n - 1;
-      read_point(points, which == nullptr ? begin + local : which[local], panel + l, kLanes);
+      read_point(points, which == nullptr ? begin + local : which[local], rows + l * d, 1);
+      for (int64_t j = 0; j < d; ++j) rows[l * d + j] -= center[j];
     }
-    if (center == nullptr) continue;
-    for (int64_t j = 0; j < points.d; ++j) {
-      for (int64_t l = 0; l < kLanes; ++l) panel[j * kLanes + l] -= center[j];
-    }
+    panel_of_rows(rows, d, out + p * d * kLanes);
   }
 }
 

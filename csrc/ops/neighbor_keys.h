@@ -19,6 +19,8 @@ class NeighborKeys {
     const int64_t n = problem.train.n;
     const int64_t d = problem.train.d;
     center_ = arena.take<double>(d);
+    zero_ = arena.take<double>(d);
+    rows_ = arena.take<double>(kLanes * d);
     val_ = arena.take<double>(cut.val_per_block * d);
     centered_val_ = arena.take<double>(cut.val_per_block * d);
     val_squares_ = arena.take<double>(cut.val_per_block);
@@ -68,20 +70,17 @@ class NeighborKeys {
     return distance_between(problem_.metric, problem_.train, point, val_of(val_, v), kValPerPass);
   }
 
-  // Gives the keys next to a multiple of 2^shift their exact distances, so that none is on the wrong side of it.
-  void settle_at_multiples(int64_t v, int shift) {
+  // Gives those of keys begin .. end - 1 that are next to a multiple of 2^shift their exact distances, so that none is on
+  // the wrong side of it.
+  FSA_INLINE void settle_at_multiples(int64_t v, int shift, int64_t begin, int64_t end) {
     const uint32_t slack = this->slack(v);
-    if (slack == 0) return;
     const uint32_t below = (uint32_t{1} << shift) - 1;
-    constexpr int64_t kStride = 32;
     uint32_t* keys = row(v);
-    for (int64_t begin = 0; begin < problem_.train.n; begin += kStride) {
-      const int64_t end = begin + kStride < problem_.train.n ? begin + kStride : problem_.train.n;
-      bool any = false;
-      for (int64_t i = begin; i < end; ++i) any |= ((keys[i] + slack) & below) <= 2 * slack;
-      for (int64_t i = begin; any && i < end; ++i) {
-        if (((keys[i] + slack) & below) <= 2 * slack) keys[i] = maps_[v].key(distance(v, static_cast<int32_t>(i)));
-      }
+    bool any = false;
+    for (int64_t i = begin; i < end; ++i) any |= ((keys[i] + slack) & below) <= 2 * slack;
+    if (!any || slack == 0) return;
+    for (int64_t i = begin; i < end; ++i) {
+      if (((keys[i] + slack) & below) <= 2 * slack) keys[i] = maps_[v].key(distance(v, static_cast<int32_t>(i)));
     }
   }
 
@@ -113,7 +112,7 @@ class NeighborKeys {
 
   void find_center() {
     const int64_t d = problem_.train.d;
-    for (int64_t j = 0; j < d; ++j) center_[j] = 0.0;
+    for (int64_t j = 0; j < d; ++j) center_[j] = zero_[j] = 0.0;
     for (int64_t s = 0; s < cut_.sample; ++s) {
       which_[s] = static_cast<int32_t>(s * problem_.train.n / cut_.sample);
       read_point(problem_.train, which_[s], panels_, 1);
@@ -136,7 +135,7 @@ class NeighborKeys {
     for (int64_t begin = 0; begin < cut_.sample; begin += cut_.points_per_block) {
       const int64_t left = cut_.sample - begin;
       const int64_t n = left < cut_.points_per_block ? left : cut_.points_per_block;
-      pack_panels(problem_.train, which_ + begin, 0, n, nullptr, panels_);
+      pack_panels(problem_.train, which_ + begin, 0, n, zero_, rows_, panels_);
       exact_distances(n, sample_ + begin, stride);
     }
     for (int64_t v = 0; v < padded_val_; ++v) maps_[v].fit(sample_ + v * stride, cut_.sample);
@@ -161,7 +160,7 @@ class NeighborKeys {
     const int64_t d = problem_.train.d;
     const int64_t left = problem_.train.n - begin;
     const int64_t n = left < cut_.points_per_block ? left : cut_.points_per_block;
-    pack_panels(problem_.train, nullptr, begin, n, by_products_ ? center_ : nullptr, panels_);
+    pack_panels(problem_.train, nullptr, begin, n, by_products_ ? center_ : zero_, rows_, panels_);
     if (by_products_) {
       const double largest = squares_of_block(panels_, n, d, squares_);
       largest_square_ = largest > largest_square_ ? largest : largest_square_;
@@ -207,6 +206,8 @@ class NeighborKeys {
   bool keeps_ = false;
   double largest_square_ = 0.0;
   double* center_;        // [d] of the sample
+  double* zero_;          // [d]
+  double* rows_;          // [8, d]
   double* val_;           // [val_per_block / 4, d, 4]
   double* centered_val_;  // the same, less the centre
   double* val_squares_;   // [val_per_block]

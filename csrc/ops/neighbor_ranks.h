@@ -35,19 +35,24 @@ class NeighborRanks {
   // Deals the neighbours of the v-th validation point of the block; marked where the class matches.
   void rank(int64_t v) {
     uint32_t* keys = keys_.row(v);
-    if (n_parts() > 1) keys_.settle_at_multiples(v, row_.part_shift());
-    if (problem_.self) keys[keys_.first() + v] = kLeftOut;
+    const int64_t left_out = problem_.self ? keys_.first() + v : -1;
+    if (left_out >= 0) keys[left_out] = kLeftOut;
+    const int shift = row_.part_shift();
+    const auto prepare = [&](int64_t begin, int64_t end) FSA_LAMBDA {
+      keys_.settle_at_multiples(v, shift, begin, end);
+      if (begin <= left_out && left_out < end) keys[left_out] = kLeftOut;
+    };
     const int32_t* classes = problem_.classes;
     if (classes != nullptr) {
       const int32_t own = problem_.val_classes[keys_.first() + v];
-      row_.deal(keys, [=](int64_t i) FSA_LAMBDA { return static_cast<uint32_t>(classes[i] == own); });
+      row_.deal(keys, [=](int64_t i) FSA_LAMBDA { return static_cast<uint32_t>(classes[i] == own); }, prepare);
     } else {
-      row_.deal(keys, [](int64_t) FSA_LAMBDA { return 0u; });
+      row_.deal(keys, [](int64_t) FSA_LAMBDA { return 0u; }, prepare);
     }
   }
 
   // Part p in the order (distance, index), with the point itself, in self-valuation, cut off its end and valued zero.
-  // Among points of equal marks whose keys are within the slack the order is not settled when kMarksOnly.
+  // Among points of equal marks whose keys are that close the order is not settled when kMarksOnly.
   template <bool kMarksOnly>
   RankedPart part(int64_t v, int64_t p) {
     RankedPart part = row_.part(p);
@@ -93,19 +98,21 @@ class NeighborRanks {
     }
   };
 
-  FSA_INLINE static bool open(uint64_t a, uint64_t b, uint32_t slack) { return key_of(b) - key_of(a) <= slack; }
+  // Whether sorted entries may truly be the other way round: their keys are within the slack, or one more, which is
+  // harmless and lets whole entries be subtracted.
+  FSA_INLINE static bool open(uint64_t a, uint64_t b, int64_t reach) { return static_cast<int64_t>(b - a) <= reach; }
 
   // The first i from `begin` on whose order with i + 1 is open, or n. Whole strides are looked at without a branch.
-  static int64_t next_open(const uint64_t* entries, int64_t begin, int64_t n, uint32_t slack) {
+  static int64_t next_open(const uint64_t* entries, int64_t begin, int64_t n, int64_t reach) {
     constexpr int64_t kStride = 32;
     int64_t i = begin;
     for (; i + kStride < n; i += kStride) {
       bool any = false;
-      for (int64_t j = i; j < i + kStride; ++j) any |= open(entries[j], entries[j + 1], slack);
+      for (int64_t j = i; j < i + kStride; ++j) any |= open(entries[j], entries[j + 1], reach);
       if (any) break;
     }
     for (; i + 1 < n; ++i) {
-      if (open(entries[i], entries[i + 1], slack)) return i;
+      if (open(entries[i], entries[i + 1], reach)) return i;
     }
     return n;
   }
@@ -113,13 +120,13 @@ class NeighborRanks {
   template <bool kMarksOnly>
   void settle(int64_t v, const RankedPart& part) {
     const uint64_t* entries = part.entries;
-    const uint32_t slack = keys_.slack(v);
+    const int64_t reach = (int64_t{keys_.slack(v)} + 1) << 32;
     for (int64_t i = 0; i + 1 < part.n; ++i) {
-      i = next_open(entries, i, part.n, slack);
+      i = next_open(entries, i, part.n, reach);
       if (i + 1 >= part.n) break;
       const int64_t begin = i;
       bool mixed = false;
-      for (; i + 1 < part.n && open(entries[i], entries[i + 1], slack); ++i) {
+      for (; i + 1 < part.n && open(entries[i], entries[i + 1], reach); ++i) {
         mixed = mixed || mark_of(entries[i]) != mark_of(entries[i + 1]);
       }
       if (mixed || !kMarksOnly) settle_run(v, part, begin, i + 1);

@@ -40,9 +40,10 @@ class RankedRow {
   // Parts begin at the multiples of 2^part_shift() among keys.
   int part_shift() const { return kKeyBits - part_bits_; }
 
-  // Deals the row to its parts. mark(i) is what point i is marked with.
-  template <class Mark>
-  FSA_INLINE void deal(const uint32_t* keys, const Mark& mark) {
+  // Deals the row to its parts. mark(i) is what point i is marked with; prepare(begin, end) is called once for every
+  // stretch of keys, before it is read, where there are several parts.
+  template <class Mark, class Prepare>
+  FSA_INLINE void deal(const uint32_t* keys, const Mark& mark, const Prepare& prepare) {
     keys_ = keys;
     if (part_bits_ == 0) {
       bucket_sort(n_, 0, [=](int64_t i) FSA_LAMBDA { return keys[i]; },
@@ -50,12 +51,21 @@ class RankedRow {
       return;
     }
     std::memset(begins_, 0, static_cast<size_t>(n_parts() + 1) * sizeof *begins_);
-    for (int64_t i = 0; i < n_; ++i) ++begins_[1 + (keys[i] >> part_shift())];
+    constexpr int64_t kStretch = 32;
+    const int shift = part_shift();
+    uint32_t* counts = begins_ + 1;
+    int64_t begin = 0;
+    for (; begin + kStretch <= n_; begin += kStretch) {
+      prepare(begin, begin + kStretch);
+      for (int64_t i = begin; i < begin + kStretch; ++i) ++counts[keys[i] >> shift];
+    }
+    prepare(begin, n_);
+    for (; begin < n_; ++begin) ++counts[keys[begin] >> shift];
     for (int64_t p = 0; p < n_parts(); ++p) {
       cursors_[p] = begins_[p];
       begins_[p + 1] += begins_[p];
     }
-    for (int64_t i = 0; i < n_; ++i) dealt_[cursors_[keys[i] >> part_shift()]++] = entry_of(keys[i], i, mark(i));
+    for (int64_t i = 0; i < n_; ++i) dealt_[cursors_[keys[i] >> shift]++] = entry_of(keys[i], i, mark(i));
   }
 
   // Part p sorted by (key, place). Its members stand until a value of the part is set.
