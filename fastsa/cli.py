@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import fastsa
-from fastsa import _checks
+from fastsa import __version__, _checks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastsa", description="Fast stochastic amortization of attributions.")
-    parser.add_argument("--version", action="version", version=f"fastsa {fastsa.__version__}")
+    parser.add_argument("--version", action="version", version=f"fastsa {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="value 1,000 digits, find the mislabeled ones, write a page")
     demo.add_argument("--seconds", type=float, default=60.0, help="for all; what the labels leave goes to ground truth")
@@ -55,7 +54,7 @@ def _info(given: argparse.Namespace) -> int:
 
     from fastsa import _core, _threads
 
-    print(f"fastsa {fastsa.__version__}, kernels for {_core.instruction_set()}, {_threads.available()} processors")
+    print(f"fastsa {__version__}, kernels for {_core.instruction_set()}, {_threads.available()} processors")
     for extra, module in (("torch", "torch"), ("demo", "matplotlib"), ("cuda", "cupy")):
         print(f"extra [{extra}]: {'installed' if find_spec(module) else f'missing (pip install fastsa[{extra}])'}")
     print(f"CUDA kernels: {'built' if find_spec('fastsa._cuda') else 'not built'}")

@@ -16,8 +16,9 @@ FLOORS = (
     ("metrics",),
     ("amortize",),
     ("plan",),
-    ("valuator", "explainer"),
-    ("cli", "report", "interop"),
+    ("valuator", "explainer", "knn"),
+    ("report", "interop"),
+    ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Within the lowest floor: the pool checks its arguments.
@@ -27,9 +28,11 @@ HANDED_ON = {
     "BackendUnavailable": "_checks",
     "DataValuator": "valuator",
     "AmortizedExplainer": "explainer",
+    "LabelStore": "labels",
     "LabelStream": "labels",
     "Labels": "labels",
     "exact": "_exact",
+    "knn_shapley": "knn",
     "plan": "plan",
 }
 FROM_NO_ROOM = {"__version__"}

@@ -55,10 +55,10 @@ class LabelStore:
 
     >>> import fastsa, tempfile
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> store = fastsa.LabelStore.create(
-    ...     folder.name + "/labels", game, fastsa.estimators.PermutationShapley(), samples_per_chunk=5)
-    >>> store.run(game, samples=20).labels().count.tolist()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = fastsa.LabelStore.create(
+    ...         folder + "/labels", game, fastsa.estimators.PermutationShapley(), samples_per_chunk=5)
+    ...     store.run(game, samples=20).labels().count.tolist()
     [20, 20, 20, 20]
     """
 
