@@ -90,7 +90,12 @@ class Estimator:
 
 
 def from_config(config: dict[str, Any]) -> Estimator:
-    """The estimator that `Estimator.config` described. Raises ValueError for a name that is not known."""
+    """The estimator that `Estimator.config` described. Raises ValueError for a name that is not known.
+
+    >>> import fastsa
+    >>> fastsa.estimators.from_config(fastsa.estimators.Distributional(shared=4).config()).shared
+    4
+    """
     settings = dict(config)
     name = _checks.choice("the estimator's name", settings.pop("name"), _registered)
     return _registered[name](**settings)
