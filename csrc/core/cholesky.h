@@ -7,8 +7,6 @@
 
 namespace fsa::FSA_ISA {
 
-FSA_INLINE int64_t lane_below(int64_t i) { return i / kLanes * kLanes; }
-
 // A symmetric positive definite matrix, brought to a unit diagonal, plus kHold of the identity, which keeps the pivots
 // clear of float rounding: the factor belongs to a nearby matrix.
 class Cholesky {

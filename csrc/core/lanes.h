@@ -15,6 +15,7 @@ namespace fsa::FSA_ISA {
 
 constexpr int64_t kLanes = 8;
 FSA_INLINE int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+FSA_INLINE int64_t lane_below(int64_t i) { return i / kLanes * kLanes; }
 
 #if defined(__AVX2__)
 constexpr int64_t kRegisterBytes = 32;
