@@ -78,7 +78,7 @@ class LogisticSolver {
         objective_.forget();
         return solved();
       }
-      objective_.evaluate(weights, left + 0.03 * error * error);
+      objective_.evaluate(weights, left + 0.1 * error * error);
       const double kept = shorten(slope);
       if (!from_zero && (kept < kLeastKept || iteration == kPatience)) {
         start_from_zero();
@@ -189,8 +189,8 @@ class LogisticSolver {
 
   // The error that is small enough to leave to the next step, from this error.
   double worthwhile(double error) const {
-    const double quadratic = 0.03 * error * error;
-    return quadratic < 0.3 * tolerance_ ? 0.3 * tolerance_ : quadratic < 0.1 * error ? quadratic : 0.1 * error;
+    const double quadratic = 0.1 * error * error;
+    return quadratic < 0.5 * tolerance_ ? 0.5 * tolerance_ : quadratic < 0.1 * error ? quadratic : 0.1 * error;
   }
 
   // step = - inverse Hessian times gradient, as far as Newton's own error makes it worth; answers the error left.

@@ -72,10 +72,9 @@ class PreparedLogistic:
         self._data = data
         pool = data.X[: data.n_pool]
         self._center = pool.mean(axis=0)
-        _, ascending = np.linalg.eigh((pool - self._center).T @ (pool - self._center))
-        self._axes = np.ascontiguousarray(ascending[:, ::-1])
+        self._axes = _principal_axes(pool - self._center, all_axes=data.n_pool < data.y.size)
         self._features = self._laid_out(data.X)
-        self._val_panels = _panels(self._laid_out(data.X_val), data.X.shape[1] + 1)
+        self._val_panels = _panels(self._laid_out(data.X_val), self._axes.shape[1] + 1)
         self._references = np.empty((0, self._features.shape[1])), np.empty(0, dtype=np.int64)
         self._references = self._reference_fits()
         self._problem = self._with_score(_SCORES[utility.score])
@@ -91,12 +90,12 @@ class PreparedLogistic:
 
         Rows of absent classes are zero; with exactly two classes present, row 0 is the binomial's.
         """
-        d, width = self._data.X.shape[1], self._features.shape[1]
+        width = self._features.shape[1]
         flat = self._walk(
             self._with_score(_COEFFICIENTS), walks, self._data.n_classes * width, None, _threads.Cancel()
         )
         rotated = flat.reshape(walks.n_values, self._data.n_classes, width)
-        weights = rotated[..., 1 : d + 1] @ self._axes.T
+        weights = rotated[..., 1 : self._axes.shape[1] + 1] @ self._axes.T
         intercepts = rotated[..., 0] - weights @ self._center
         return np.concatenate([weights, intercepts[..., None]], axis=-1)
 
@@ -127,10 +126,10 @@ class PreparedLogistic:
 
     def _laid_out(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """A constant 1, then the centred and rotated features, then zeros up to whole lanes: [n, width]."""
-        n, d = X.shape
-        laid_out = np.zeros((n, -(-(d + 1) // _LANES) * _LANES))
+        used = self._axes.shape[1] + 1
+        laid_out = np.zeros((X.shape[0], -(-used // _LANES) * _LANES))
         laid_out[:, 0] = 1.0
-        np.matmul(X - self._center, self._axes, out=laid_out[:, 1 : d + 1])
+        np.matmul(X - self._center, self._axes, out=laid_out[:, 1:used])
         return laid_out
 
     def _with_score(self, score: int) -> _core.LogisticProblem:
@@ -140,7 +139,7 @@ class PreparedLogistic:
             classes=data.y,
             val_panels=self._val_panels,
             val_classes=data.y_val,
-            n_features=data.X.shape[1] + 1,
+            n_features=self._axes.shape[1] + 1,
             n_classes=data.n_classes,
             penalty=1.0 / self._utility.C,
             reach=float(np.linalg.norm(self._features, axis=1).max() * np.sqrt(self._utility.C)),
@@ -166,6 +165,17 @@ class PreparedLogistic:
         )
         flat = self._walk(self._with_score(_COEFFICIENTS), walk, data.n_classes * width, 1, _threads.Cancel())
         return flat.reshape(-1, width), scored.astype(np.int64)
+
+
+def _principal_axes(centred: NDArray[np.float64], *, all_axes: bool) -> NDArray[np.float64]:
+    """Orthonormal axes [d, axes] of the pool, the largest first.
+
+    Off the span of all points that can join, the penalty keeps the weights at zero: those axes are left out, unless points
+    outside the pool may lie there (`all_axes`).
+    """
+    spectrum, ascending = np.linalg.eigh(centred.T @ centred)
+    spanned = spectrum > (-np.inf if all_axes else spectrum[-1] * spectrum.size * np.finfo(np.float64).eps)
+    return np.ascontiguousarray(ascending[:, spanned][:, ::-1])
 
 
 def _panels(rows: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:
