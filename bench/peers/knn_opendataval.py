@@ -1,5 +1,6 @@
-"""The KNN-Shapley algorithm of OpenDataVal as published, written again with its structure: all distances, one argsort per
-validation point, all sorted one-hot classes, then one vectorised step per training point.  Environment: torch.
+"""The KNN-Shapley algorithm of OpenDataVal as published, written again with the same operations: distances in batches of
+32 x 32 from data loaders, one argsort per validation point, all sorted one-hot classes, then one vectorised step per
+training point that compares both of its ranks.  Environment: torch.
 
 The published code writes the farthest point's value at rank m - 1 of m validation points in place of n - 1: all its
 values lack (the farthest point matches) / n, and it stops with an IndexError for m > n. Here the start is the right one.
@@ -12,6 +13,9 @@ import time
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
+
+BATCH = 32
 
 given = np.load(sys.argv[1])
 torch.set_num_threads(int(given["threads"]))
@@ -20,17 +24,24 @@ n_classes = int(given["y"].max()) + 1
 y, y_val = (torch.nn.functional.one_hot(torch.from_numpy(given[name]), n_classes) for name in ("y", "y_val"))
 k, n, m = int(given["k"]), len(X), len(X_val)
 
+
+def matches(ranked_classes: torch.Tensor) -> torch.Tensor:
+    return (ranked_classes == y_val).all(dim=1).float()
+
+
 start = time.perf_counter()
-order = torch.argsort(torch.cdist(X, X_val), dim=0, stable=True)
+bands = []
+for train_batch in DataLoader(X, BATCH):
+    bands.append(torch.cat([torch.cdist(train_batch, val_batch) for val_batch in DataLoader(X_val, BATCH)], dim=1))
+distances = torch.cat(bands, dim=0)
+order = torch.argsort(distances, dim=0, stable=True)
 ranked = y[order]
-columns = torch.arange(m)
-scores = torch.zeros(n, m)
-farther = (ranked[-1] == y_val).all(dim=1).float()
-scores[order[-1], columns] = farther / n
+scores = torch.zeros_like(distances)
+scores[order[-1], range(m)] = matches(ranked[-1]) / n
 for i in range(n - 2, -1, -1):
-    match = (ranked[i] == y_val).all(dim=1).float()
-    scores[order[i], columns] = scores[order[i + 1], columns] + (match - farther) * min(k, i + 1) / (k * (i + 1))
-    farther = match
+    step = min(k, i + 1) / (k * (i + 1))
+    beyond = scores[order[i + 1], range(m)]
+    scores[order[i], range(m)] = beyond + step * (matches(ranked[i]) - matches(ranked[i + 1]))
 values = scores.mean(dim=1)
 seconds = time.perf_counter() - start
 np.savez(sys.argv[2], seconds=seconds, values=values.numpy())

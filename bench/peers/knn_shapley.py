@@ -81,7 +81,14 @@ def theirs(peer: str, python: str, data: dict[str, np.ndarray], variant: str, th
         given, answer = Path(folder, "given.npz"), Path(folder, "answer.npz")
         np.savez(given, variant=variant, k=K, radius=radius_of(data), threads=threads, **data)
         script = HERE / f"knn_{peer}.py"
-        subprocess.run([python, str(script), str(given), str(answer)], check=True, env=environment)
+        run = subprocess.run(
+            [python, "-W", "ignore", str(script), str(given), str(answer)],
+            env=environment,
+            stderr=subprocess.PIPE,  # progress bars and warnings
+            text=True,
+        )
+        if run.returncode:
+            raise SystemExit(f"{script.name} failed in {python}:\n{run.stderr}")
         with np.load(answer) as result:
             return float(result["seconds"]), result["values"]
 

@@ -9,4 +9,6 @@
 
 // Lane code must be inlined into its caller: a call would leave the caller's instruction set.
 #define FSA_INLINE inline __attribute__((always_inline))
+// A hot loop that must not share its registers with a caller's other loops.
+#define FSA_OUTLINE __attribute__((noinline))
 #define FSA_LAMBDA __attribute__((always_inline))

@@ -12,7 +12,7 @@ class MatchValues {
   MatchValues(const MatchSteps& steps, int64_t matches)
       : steps_(steps), value_(steps.offset + steps.slope * static_cast<double>(matches)) {}
 
-  void operator()(const RankedPart& part) {
+  FSA_OUTLINE void operator()(const RankedPart& part) {
     const double* step = steps_.step + part.first_rank;
     double value = value_;
     int32_t farther = farther_;
@@ -45,7 +45,7 @@ class RegressionValues {
       : terms_(terms), own_(own), y_(scratch), before_(scratch + n) {}
 
   // `sum_before` is the sum of the targets of all parts that are nearer.
-  void operator()(const RankedPart& part, double sum_before) {
+  FSA_OUTLINE void operator()(const RankedPart& part, double sum_before) {
     for (int64_t i = 0; i < part.n; ++i) {
       y_[i] = terms_.targets[part.point(part.entries[i])];
       before_[i] = sum_before;

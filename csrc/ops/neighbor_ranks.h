@@ -33,7 +33,7 @@ class NeighborRanks {
   }
 
   // Deals the neighbours of the v-th validation point of the block; marked where the class matches.
-  void rank(int64_t v) {
+  FSA_OUTLINE void rank(int64_t v) {
     uint32_t* keys = keys_.row(v);
     const int64_t left_out = problem_.self ? keys_.first() + v : -1;
     if (left_out >= 0) keys[left_out] = kLeftOut;
@@ -54,7 +54,7 @@ class NeighborRanks {
   // Part p in the order (distance, index), with the point itself, in self-valuation, cut off its end and valued zero.
   // Among points of equal marks whose keys are that close the order is not settled when kMarksOnly.
   template <bool kMarksOnly>
-  RankedPart part(int64_t v, int64_t p) {
+  FSA_OUTLINE RankedPart part(int64_t v, int64_t p) {
     RankedPart part = row_.part(p);
     if (part.n > 0 && key_of(part.entries[part.n - 1]) == kLeftOut) {
       --part.n;
@@ -71,7 +71,7 @@ class NeighborRanks {
     if (left_out_ >= 0) part.set(entry_of(kLeftOut, left_out_, 0), 0.0);
   }
 
-  void add_values(double* out) { row_.add_values(out); }
+  FSA_OUTLINE void add_values(double* out) { row_.add_values(out); }
 
   // sums[p]: the targets of all neighbours in parts nearer than p.
   void sums_before(const double* targets, double* sums) const { row_.sums_before(targets, sums); }
