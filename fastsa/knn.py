@@ -15,6 +15,7 @@ VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
 _LARGEST = 1e150
 _ROWS_PER_CHECK = 1 << 14
 _DEFAULT_BITS = 3
+_SMALL_SPAN = 1 << 16
 
 
 def knn_shapley(
@@ -68,7 +69,7 @@ def knn_shapley(
         Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
     reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.
-    max_bytes : bound of the working memory over all threads, default 256 MiB (at least 8 rows of values).
+    max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values).
 
     Raises ValueError or TypeError where an argument is not as above or has no meaning for the variant, and for NaN,
     infinities or classes of y_val that y does not have.
@@ -237,11 +238,26 @@ def _both_targets(
     if variant == "regression":
         return _numbers("y", y, n), None if y_val is None else _numbers("y_val", y_val, n_val), 0
     y = _classes("y", y, n)
-    classes, codes = np.unique(y, return_inverse=True)
-    codes = np.ascontiguousarray(codes, dtype=np.int32)
+    classes, codes = _encoded(y)
     if y_val is None:
         return codes, None, classes.size
     return codes, _checks.encode("y_val", _classes("y_val", y_val, n_val), classes), classes.size
+
+
+def _encoded(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """The sorted classes of y, and the position of each entry among them; small integers without a sort."""
+    if y.dtype.kind in "iu":
+        least = int(y.min())
+        span = int(y.max()) - least + 1
+        if span <= _SMALL_SPAN:
+            offsets = y.astype(np.int64) - least if y.dtype.kind == "i" else (y - y.dtype.type(least)).astype(np.int64)
+            places = np.cumsum(np.bincount(offsets, minlength=span) > 0, dtype=np.int32)
+            codes = (places - 1).astype(np.int32)[offsets]
+            classes = np.empty(places[-1], dtype=y.dtype)
+            classes[codes] = y
+            return classes, codes
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, np.ascontiguousarray(codes, dtype=np.int32)
 
 
 def _classes(name: str, y: Any, n: int | None) -> NDArray[Any]:

@@ -161,6 +161,9 @@ def test_classes_of_any_kind_are_only_names():
     names = np.array(["cat", "dog", "owl"])
     assert fastsa.knn_shapley(X, names[y], X_val, names[y_val]).tobytes() == numbered.tobytes()
     assert fastsa.knn_shapley(X, y * 2.0 + 1, X_val, y_val * 2.0 + 1).tobytes() == numbered.tobytes()
+    for dtype, step, least in ((np.int8, 127, -127), (np.uint8, 100, 55), (np.int64, 2**40, -(2**62))):
+        some, some_val = ((classes * step + least).astype(dtype) for classes in (y, y_val))
+        assert fastsa.knn_shapley(X, some, X_val, some_val).tobytes() == numbered.tobytes()
 
 
 def full_and_empty(variant, index_order, y, own, k, n_classes):

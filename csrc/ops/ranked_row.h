@@ -22,7 +22,7 @@ struct RankedPart {
 class RankedRow {
  public:
   static constexpr int64_t kOnePart = 1 << 15;
-  static constexpr int64_t kPartSize = 1 << 13;
+  static constexpr int64_t kPartSize = 1 << 12;
 
   RankedRow(int64_t n, Arena& arena) : n_(n), part_bits_(bits_for(max_parts(n))) {
     dealt_ = arena.take<uint64_t>(n);

@@ -13,7 +13,7 @@ from fastsa import _checks, _core, _threads
 
 METRICS = {"euclidean": 0, "cosine": 0, "inner": 1}
 POINT_DTYPES = (np.float16, np.float32, np.float64)
-DEFAULT_BYTES = 1 << 28
+DEFAULT_BYTES = 1 << 29
 _PARTIAL_VALUES = 1 << 22
 _MOST_PARTIALS = 64
 _FEWEST_PARTIALS = 8
