@@ -1,4 +1,4 @@
-"""KNN-Shapley beside the limit of the machine: the dense product of the same tiles, and numpy's argsort of the same rows.
+"""KNN-Shapley beside the limit of the machine: the product of the same tiles, and numpy's argsort of the same rows.
 
     pytest bench/bench_knn_shapley.py --benchmark-enable -s          the ratios, printed
     FASTSA_DATA=FOLDER in front of it also values Covertype
@@ -143,6 +143,6 @@ def test_covertype_exact_and_with_epsilon():
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
         f"\nCovertype 500,000 x 10,000: exact {seconds[0.0]:.0f} s, epsilon 1e-3 {seconds[1e-3]:.0f} s "
-        f"(share {seconds[1e-3] / seconds[0.0]:.2f}, bar 0.33); memory beside the inputs at most {grown:.0f} MiB (bar 512); "
-        f"largest error {np.abs(values[0.0] - values[1e-3]).max():.1e}"
+        f"(share {seconds[1e-3] / seconds[0.0]:.2f}, bar 0.33); memory beside the inputs at most {grown:.0f} MiB "
+        f"(bar 512); largest error {np.abs(values[0.0] - values[1e-3]).max():.1e}"
     )

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa import _checks
+from fastsa import _checks, _knn_inputs as inputs
 from fastsa.ops import draw_chances, knn_shapley as closed_forms, neighbor_lists, neighbors as tiles
 
 VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
-_LARGEST = 1e150
-_ROWS_PER_CHECK = 1 << 14
 _DEFAULT_BITS = 3
-_SMALL_SPAN = 1 << 16
 
 
 def knn_shapley(
@@ -46,8 +43,8 @@ def knn_shapley(
     X_val, y_val : validation points [m, d] and their classes, which y must have. Both None: every training point is
         valued by all the others, and left out of its own neighbours.
     k : neighbours, at least 1, default 5; beyond n all points are neighbours. "threshold" has no use for it.
-    variant : the utility of a coalition S at one validation point, whose min(k, |S|) nearest members in S have M matches
-        of its class:
+    variant : the utility of a coalition S at one validation point, of whose min(k, |S|) nearest members in S M match its
+        class:
         "hard"        M / k, and 0 for the empty coalition (Jia et al., PVLDB 2019, eq. 5); KNN(k, score="vote")
         "soft"        M / min(k, |S|), and 1 / classes for the empty one (Wang and Jia, 2023)
         "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019, eq. 25)
@@ -56,17 +53,18 @@ def knn_shapley(
         "threshold"   the share of matches among all members within `radius`, 1 / classes where there are none (Wang et
                       al., 2023)
     index : "shapley" (default), "banzhaf" or "leave-one-out".
-    metric : "euclidean" (default), "cosine" (euclidean between points scaled to length one) or "inner" (the largest inner
-        product is nearest). Neighbours are ranked by (distance, index).
+    metric : "euclidean" (default), "cosine" (euclidean between points scaled to length one) or "inner" (the largest
+        inner product is nearest). Neighbours are ranked by (distance, index).
     radius : of "threshold": a euclidean distance, a cosine distance 1 - cos, or the least inner product.
     weights, bits : of "weighted". None is 1 / distance, where points at distance zero leave the others no weight; or an
-        array [m, n], none negative. Divided by their largest and rounded to multiples of 2**-bits, default 3, at most 10.
+        array [m, n], none negative. Divided by their largest and rounded to multiples of 2**-bits, by default 3, at
+        most 10.
     neighbors : ranked neighbours in place of X and X_val (both None): a pair of arrays [m, length], indices and
         distances, or a CSR matrix [m, n] of distances. For "hard", "soft" and "regression". Lists that leave points out
         are for "hard", and for an `epsilon` that they can keep.
     epsilon : the largest error of a value that is accepted, default 0: exact. "hard": points are worth 0 from the first
-        rank on whose step (1 / max(rank, k) for the Shapley value; Jia et al., 2019, Theorem 2) is within it. "weighted",
-        Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
+        rank on whose step (1 / max(rank, k) for the Shapley value; Jia et al., 2019, Theorem 2) is within it.
+        "weighted", Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
     reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.
     max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values).
@@ -94,9 +92,9 @@ def knn_shapley(
         lists, y, y_val, n_classes = _listed(neighbors, X, y, X_val, y_val, variant)
         return _value_lists(lists, y, y_val, n_classes, k, variant, index, epsilon, reduce, n_threads)
 
-    X, X_val = _both_points(X, X_val, y_val)
+    X, X_val = inputs.both_points(X, X_val, y_val)
     n_val = None if X_val is None else X_val.shape[0]
-    y, y_val, n_classes = _both_targets(y, y_val, X.shape[0], n_val, variant)
+    y, y_val, n_classes = inputs.both_targets(y, y_val, X.shape[0], n_val, variant)
     classes = (y, y_val) if n_classes else (None, None)
     hood = tiles.Neighborhood(X, X_val, *classes, metric)
     hood.check()
@@ -104,7 +102,7 @@ def knn_shapley(
     if variant == "regression":
         terms: Any = closed_forms.regression_terms(y, y if y_val is None else y_val, index, n, k)
     elif variant == "weighted":
-        weights = _explicit_weights(weights, hood)
+        weights = inputs.explicit_weights(weights, hood.n_val, hood.n)
         bits = _DEFAULT_BITS if bits is None else _checks.count("bits", bits, least=0, most=closed_forms.MOST_BITS)
         terms = closed_forms.weighted_vote(weights, index, n, k, bits, epsilon)
     elif variant == "threshold":
@@ -139,8 +137,8 @@ def _epsilon(variant: str, index: str, epsilon: Any) -> float:
         raise ValueError(f"epsilon is {epsilon}; expected 0 (exact) or an error below 1.")
     if epsilon and not (variant == "hard" or (variant == "weighted" and index == "shapley")):
         raise ValueError(
-            f'epsilon is {epsilon} for {index} values of the variant {variant!r}; expected "hard", or shapley values of '
-            '"weighted", or 0.'
+            f'epsilon is {epsilon} for {index} values of the variant {variant!r}; expected "hard", or shapley values '
+            'of "weighted", or 0.'
         )
     return epsilon
 
@@ -153,21 +151,6 @@ def _reach(radius: Any, metric: str) -> float:
     if radius < 0:
         raise ValueError(f"radius is {radius}; expected at least 0.")
     return radius * radius if metric == "euclidean" else 2.0 * radius
-
-
-def _explicit_weights(weights: Any, hood: tiles.Neighborhood) -> NDArray[np.float64] | None:
-    if weights is None:
-        return None
-    values = np.asarray(weights)
-    if values.shape != (hood.n_val, hood.n):
-        raise ValueError(f"weights have shape {values.shape}; expected ({hood.n_val}, {hood.n}), or None for 1 / distance.")
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"weights have dtype {values.dtype}; expected real numbers.")
-    values = np.ascontiguousarray(values, dtype=np.float64)
-    if not (np.isfinite(values).all() and values.min() >= 0):
-        row, column = np.argwhere(~(np.isfinite(values) & (values >= 0)))[0]
-        raise ValueError(f"weights[{row}, {column}] is {values[row, column]}; expected finite numbers from 0 up.")
-    return values
 
 
 def _value_lists(
@@ -220,89 +203,5 @@ def _listed(
         raise TypeError(
             f"neighbors is a {type(neighbors).__name__}; expected a pair (indices, distances) or a CSR matrix."
         )
-    y, y_val, n_classes = _both_targets(y, y_val, n, lists.n_val, variant)
+    y, y_val, n_classes = inputs.both_targets(y, y_val, n, lists.n_val, variant)
     return lists, y, y_val, n_classes
-
-
-def _both_points(X: Any, X_val: Any, y_val: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    if (X_val is None) != (y_val is None):
-        raise ValueError("one of X_val and y_val is None; give both, or None for both to value X by its other points.")
-    X = points("X", X)
-    return X, None if X_val is None else points("X_val", X_val, width=X.shape[1])
-
-
-def _both_targets(
-    y: Any, y_val: Any, n: int, n_val: int | None, variant: str
-) -> tuple[NDArray[Any], NDArray[Any] | None, int]:
-    """Classes as codes, or targets as float64 with 0 classes."""
-    if variant == "regression":
-        return _numbers("y", y, n), None if y_val is None else _numbers("y_val", y_val, n_val), 0
-    y = _classes("y", y, n)
-    classes, codes = _encoded(y)
-    if y_val is None:
-        return codes, None, classes.size
-    return codes, _checks.encode("y_val", _classes("y_val", y_val, n_val), classes), classes.size
-
-
-def _encoded(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """The sorted classes of y, and the position of each entry among them; small integers without a sort."""
-    if y.dtype.kind in "iu":
-        least = int(y.min())
-        span = int(y.max()) - least + 1
-        if span <= _SMALL_SPAN:
-            offsets = y.astype(np.int64) - least if y.dtype.kind == "i" else (y - y.dtype.type(least)).astype(np.int64)
-            places = np.cumsum(np.bincount(offsets, minlength=span) > 0, dtype=np.int32)
-            codes = (places - 1).astype(np.int32)[offsets]
-            classes = np.empty(places[-1], dtype=y.dtype)
-            classes[codes] = y
-            return classes, codes
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, np.ascontiguousarray(codes, dtype=np.int32)
-
-
-def _classes(name: str, y: Any, n: int | None) -> NDArray[Any]:
-    values = _checks.targets(name, y, n)
-    if values.dtype.kind == "f" and (values != np.floor(values)).any():
-        raise ValueError(f'{name} has numbers that are not whole; expected classes, or variant="regression".')
-    return values
-
-
-def _numbers(name: str, y: Any, n: int | None) -> NDArray[np.float64]:
-    values = _checks.targets(name, y, n)
-    if values.dtype.kind not in "fiu":
-        raise TypeError(f'{name} has dtype {values.dtype}; the variant "regression" expects numbers.')
-    values = np.ascontiguousarray(values, dtype=np.float64)
-    if np.abs(values).max() > _LARGEST:
-        raise ValueError(f"{name} reaches {np.abs(values).max():g}; expected numbers up to {_LARGEST:g}.")
-    return values
-
-
-def points(name: str, x: Any, *, width: int | None = None) -> NDArray[Any]:
-    """A feature matrix [n, d], C-contiguous, in its own floating precision; integers become float32 where that is exact."""
-    values = np.asarray(x)
-    if values.ndim != 2:
-        raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")
-    if 0 in values.shape:
-        raise ValueError(f"{name} has shape {values.shape}; expected at least one point and one feature.")
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {values.dtype}; expected real numbers. Encode other columns first.")
-    if width is not None and values.shape[1] != width:
-        raise ValueError(f"{name} has {values.shape[1]} features; expected {width}, as in X.")
-    if values.dtype.kind == "f":
-        dtype = values.dtype.newbyteorder("=") if values.dtype.itemsize <= 8 else np.dtype(np.float64)
-    else:
-        dtype = np.dtype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    values = np.ascontiguousarray(values, dtype=dtype)
-    for first in range(0, values.shape[0], _ROWS_PER_CHECK):
-        _check_finite(name, values[first : first + _ROWS_PER_CHECK], first)
-    return values
-
-
-def _check_finite(name: str, block: NDArray[Any], first: int) -> None:
-    if float(block.max()) <= _LARGEST and float(block.min()) >= -_LARGEST:
-        return
-    row, column = np.argwhere(~(np.abs(block.astype(np.float64)) <= _LARGEST))[0]
-    raise ValueError(
-        f"{name}[{first + row}, {column}] is {block[row, column]}; expected finite numbers up to {_LARGEST:g}, "
-        "whose squares can be summed."
-    )

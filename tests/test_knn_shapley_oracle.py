@@ -11,6 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastsa
+from fastsa._threads import Cancel
+from fastsa.ops import Walks
+from fastsa.utilities import KNN
+from fastsa.utilities.data import SupervisedData
 
 TOLERANCE = 1e-12
 UTILITIES = ("hard", "soft", "regression", "weighted", "threshold")
@@ -127,7 +131,8 @@ def problems(draw):
     weights = None
     if variant == "weighted" and (metric == "inner" or draw(st.booleans())):
         rows = n if own_points else m
-        weights = np.array(draw(st.lists(st.integers(0, 3), min_size=rows * n, max_size=rows * n)), float).reshape(-1, n)
+        steps = draw(st.lists(st.integers(0, 3), min_size=rows * n, max_size=rows * n))
+        weights = np.array(steps, float).reshape(-1, n)
     return {
         "variant": variant,
         "index": draw(st.sampled_from(INDICES)),
@@ -202,6 +207,20 @@ def test_ten_points_equal_enumeration(variant, index):
         "bits": 3 if variant == "weighted" else None,
     }
     np.testing.assert_allclose(computed(case), enumerated(case).mean(axis=0), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("k", [1, 3, 9])
+def test_hard_values_are_those_of_the_vote_utility_that_games_walk_through(k):
+    rng = np.random.default_rng(17)
+    X, X_val = rng.integers(0, 3, (7, 2)).astype(float), rng.integers(0, 3, (4, 2)).astype(float)
+    y, y_val = np.array([0, 1, 2, 0, 1, 2, 0], np.int32), np.array([0, 1, 2, 0], np.int32)
+    coalitions = (np.arange(1 << 7)[:, None] >> np.arange(7)) & 1 == 1
+    prepared = KNN(k, score="vote").prepare(SupervisedData(X, y, 7, X_val, y_val, 3))
+    walks = Walks.of_coalitions(coalitions)
+    earned = prepared.walk(walks, max_bytes=1 << 20, n_threads=1, cancel=Cancel())[:, 0]
+    earned[0] = 0.0  # the empty coalition is the game's to fill
+    expected = index_of_all(earned, 7, "shapley")
+    np.testing.assert_allclose(fastsa.knn_shapley(X, y, X_val, y_val, k=k), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_the_oracle_tells_the_utilities_and_the_indices_apart():

@@ -33,7 +33,7 @@ def test_threshold_values_of_three_thousand_points_where_shapiq_adds_an_array_in
 
 @pytest.mark.parametrize("m", [1, 5, 40])
 def test_the_farthest_point_keeps_its_share_where_opendataval_starts_at_the_number_of_validation_points(m):
-    """OpenDataVal 1.x starts its recursion at rank m in place of n: values lack 1/n where the farthest point matches."""
+    """OpenDataVal starts its recursion at rank m in place of n: values lack 1/n where the farthest point matches."""
     X = np.arange(20.0)[:, None]
     y = np.ones(20, dtype=int)
     y[:5] = 0

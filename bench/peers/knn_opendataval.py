@@ -1,9 +1,9 @@
-"""The KNN-Shapley algorithm of OpenDataVal as published, written again with the same operations: distances in batches of
-32 x 32 from data loaders, one argsort per validation point, all sorted one-hot classes, then one vectorised step per
+"""The KNN-Shapley algorithm of OpenDataVal as published, written again with the same operations: distances in batches
+of 32 x 32 from data loaders, one argsort per validation point, all sorted one-hot classes, then one vectorised step per
 training point that compares both of its ranks.  Environment: torch.
 
 The published code writes the farthest point's value at rank m - 1 of m validation points in place of n - 1: all its
-values lack (the farthest point matches) / n, and it stops with an IndexError for m > n. Here the start is the right one.
+values lack (the farthest point matches) / n, and it stops with an IndexError for m > n. Here the start is right.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""KNN-Shapley beside its peers: the same arrays, the same number of threads, one table of times, ratios and agreement.
+r"""KNN-Shapley beside its peers: the same arrays, the same number of threads, one table of times, ratios and agreement.
 
-    python bench/peers/knn_shapley.py --peer pydvl=VENV/bin/python --peer shapiq=... --peer dattri=... --peer opendataval=...
+    python bench/peers/knn_shapley.py --peer pydvl=VENV/bin/python --peer shapiq=... --peer dattri=... \
+        --peer opendataval=...
 
 Each peer runs in its own environment (see the first lines of bench/peers/knn_<peer>.py), in a process of its own; only
 its call is timed, and fastsa's is timed in turn with it.
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     pythons = dict(entry.split("=", 1) for entry in arguments.peer)
-    print(f"k = {K}, 32 features, float32, {arguments.threads} threads on both sides; ns are per (train, validation) pair")
+    print(f"k = {K}, 32 features, float32, {arguments.threads} threads on both sides; ns per (train, validation) pair")
     print("| peer | variant | train x validation | peer ns | fastsa ns | ratio | largest value | largest difference |")
     print("|---|---|---|---|---|---|---|---|")
     for peer, variant, n, m, classes in RUNS:
@@ -109,9 +110,10 @@ def main() -> None:
         peer_seconds, peer_values = theirs(peer, pythons[peer], data, variant, arguments.threads)
         seconds, values = ours(data, variant, arguments.threads)
         per_pair = 1e9 / (n * m)
+        apart = np.abs(values - peer_values).max()
         print(
             f"| {peer} | {variant} | {n:,} x {m} | {peer_seconds * per_pair:,.0f} | {seconds * per_pair:,.1f} "
-            f"| {peer_seconds / seconds:,.0f} | {np.abs(values).max():.2e} | {np.abs(values - peer_values).max():.1e} |",
+            f"| {peer_seconds / seconds:,.0f} | {np.abs(values).max():.2e} | {apart:.1e} |",
             flush=True,
         )
 

@@ -53,9 +53,9 @@ const double* data_or_null(const std::optional<Array<double>>& a) { return a ? a
 #define FSA_RANGE_ARGUMENTS                                                                                     \
   Array<double> out, int64_t first_val, int64_t val_per_row, int64_t begin, int64_t end, Array<int8_t> workspace, \
       Array<int32_t> cancel, bool portable_build
-#define FSA_RANGE_NAMES                                                                                              \
-  arg("out").noconvert(), arg("first_val"), arg("val_per_row"), arg("begin"), arg("end"), arg("workspace").noconvert(), \
-      arg("cancel").noconvert(), arg("portable_build") = false
+#define FSA_RANGE_NAMES                                                                                  \
+  arg("out").noconvert(), arg("first_val"), arg("val_per_row"), arg("begin"), arg("end"),                \
+      arg("workspace").noconvert(), arg("cancel").noconvert(), arg("portable_build") = false
 
 template <class Launch, class Terms>
 void launch_on(Launch* launch, const NeighborProblem& problem, const NeighborCut& cut, const Terms& terms,
@@ -129,7 +129,8 @@ void bind_workspaces(py::module_& m) {  // their layouts are the same for every 
     return portable::nearest_workspace(problem, cut, ranks);
   });
   m.def("regression_workspace", [](int64_t n) { return portable::regression_workspace(n); });
-  m.def("weighted_workspace", [](const WeightedVote& vote, int64_t n) { return portable::weighted_workspace(vote, n); });
+  m.def("weighted_workspace",
+        [](const WeightedVote& vote, int64_t n) { return portable::weighted_workspace(vote, n); });
   m.def("lists_workspace", [](int64_t longest) { return portable::lists_workspace(longest); });
 }
 

@@ -1,7 +1,7 @@
 // nearest_few: the few nearest training points of each validation point, exactly, without ranking the others; for
 // euclidean distances.
-//   Single-precision distances of centred points preselect; a bound on their error decides how many more than wanted are
-//   kept; float64 distances settle the order. A row whose bound keeps too many (ties) is left to the full ranking.
+//   Single-precision distances of centred points preselect; a bound on their error decides how many more than wanted
+//   are kept; float64 distances settle the order. A row whose bound keeps too many (ties) is left to the full ranking.
 #pragma once
 
 #include <algorithm>  // for nth_element, sort
@@ -52,7 +52,8 @@ class NearestFew {
     }
   }
 
-  // Entries of the nearest `wanted`, in order, marked where the class matches; false where they are left to the full ranking.
+  // Entries of the nearest `wanted`, in order, marked where the class matches; false where they are left to the full
+  // ranking.
   bool nearest(int64_t v, uint64_t* entries) {
     if (found_[v] > room_ || found_[v] < wanted_) return false;
     const Candidate* candidates = candidates_ + v * room_;

@@ -43,8 +43,8 @@ FSA_INLINE void panel_of_rows(const double* rows, int64_t d, double* out) {
   }
 }
 
-// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less center[j]; a last, short panel repeats its last
-// point. rows [8, d] is scratch.
+// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less center[j]; a last, short panel repeats its
+// last point. rows [8, d] is scratch.
 FSA_INLINE void pack_panels(const Points& points, const int32_t* which, int64_t begin, int64_t n, const double* center,
                             double* rows, double* out) {
   const int64_t d = points.d;
@@ -139,8 +139,8 @@ inline void product_distances_of_block(const double* panels, const double* squar
 }
 
 // How far a product distance may be from the sum of squared differences, in float64, of points as long as `length` at
-// most, centred as they are. With u = 2^-53 coordinates are off by u |x|, which moves the distance by 2 u r (|x| + |v|),
-// r <= |x| + |v|; sums of d terms by d u each, of |x|^2, |v|^2, 2 |x| |v| and r^2. Doubled, to be safe.
+// most, centred as they are. With u = 2^-53 coordinates are off by u |x|, which moves the distance by
+// 2 u r (|x| + |v|), r <= |x| + |v|; sums of d terms by d u each, of |x|^2, |v|^2, 2 |x| |v| and r^2. Doubled, to be safe.
 inline double product_error(int64_t d, double length, double val_length) {
   const double both = length + val_length;
   return (4.0 * static_cast<double>(d) + 16.0) * 0x1p-53 * both * both;

@@ -1,9 +1,8 @@
 // neighbor_keys: keys of all training points for a block of validation points, and the exact distances behind them.
 #pragma once
 
-#include <algorithm>  // for sort
+#include <algorithm>  // for copy, sort
 #include <cmath>      // for sqrt
-#include <cstring>    // for memcpy
 
 #include "core/arena.h"
 #include "ops/distance_keys.h"
@@ -70,8 +69,8 @@ class NeighborKeys {
     return distance_between(problem_.metric, problem_.train, point, val_of(val_, v), kValPerPass);
   }
 
-  // Gives those of keys begin .. end - 1 that are next to a multiple of 2^shift their exact distances, so that none is on
-  // the wrong side of it.
+  // Gives those of keys begin .. end - 1 that are next to a multiple of 2^shift their exact distances, so that none is
+  // on the wrong side of it.
   FSA_INLINE void settle_at_multiples(int64_t v, int shift, int64_t begin, int64_t end) {
     const uint32_t slack = this->slack(v);
     const uint32_t below = (uint32_t{1} << shift) - 1;
@@ -179,7 +178,7 @@ class NeighborKeys {
       for (int64_t v = 0; v < padded_val_; ++v) {
         const double* distances = distances_ + v * cut_.points_per_block;
         maps_[v].keys(distances, n, row(v) + begin);
-        if (keeps_) std::memcpy(kept_ + v * problem_.train.n + begin, distances, static_cast<size_t>(n) * sizeof *distances);
+        if (keeps_) std::copy(distances, distances + n, kept_ + v * problem_.train.n + begin);
       }
     }
   }

@@ -15,7 +15,10 @@ struct RankedPart {
   const uint64_t* members;  // [n] the part's points in index order, as entries; null: places are points
   uint64_t* values;         // [n] bits of doubles, by place; may be where the members are
 
-  int32_t point(uint64_t entry) const { return members == nullptr ? place_of(entry) : place_of(members[place_of(entry)]); }
+  int32_t point(uint64_t entry) const {
+    const int32_t place = place_of(entry);
+    return members == nullptr ? place : place_of(members[place]);
+  }
   void set(uint64_t entry, double value) const { std::memcpy(values + place_of(entry), &value, sizeof value); }
 };
 

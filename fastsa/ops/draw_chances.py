@@ -1,4 +1,4 @@
-"""What the Shapley value, the Banzhaf value and leave-one-out draw: coalitions of a point's others, by size and rank."""
+"""What the Shapley value, the Banzhaf value and leave-one-out draw: coalitions of a point's others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def nearer_and_below_k(index: str, n: int, k: int) -> NDArray[np.float64]:
 
 
 def farther_and_kept(index: str, n: int, k: int) -> NDArray[np.float64]:
-    """P(the one of rank l is drawn, and at most k - 2 of the l - 3 nearer than it that are not the pair); 0 for l < 3."""
+    """P(the one of rank l is drawn, and at most k - 2 of the l - 3 nearer ones beside the pair); 0 for l < 3."""
     ranks = np.arange(1, n + 1, dtype=np.float64)
     if index == "shapley":
         few = np.minimum(k - 1, ranks - 2)

@@ -67,8 +67,8 @@ def match_steps(variant: str, index: str, n: int, k: int, n_classes: int) -> Mat
 def ranks_for(steps: MatchSteps, epsilon: float) -> int:
     """How many of the nearest to rank for an error of at most epsilon, of "hard".
 
-    There step_i falls with i and |value_i| <= step_i, so the values from rank r on, set to 0, and those before it, which
-    all miss value_r, are off by at most step_r.
+    There step_i falls with i and |value_i| <= step_i, so the values from rank r on, set to 0, and those before it,
+    which all miss value_r, are off by at most step_r.
     """
     return int(min(np.searchsorted(-steps.step, -epsilon) + 1, steps.step.size))
 
@@ -157,8 +157,8 @@ def weighted_vote(
 ) -> WeightedVote:
     """Of v(S) = [the weights of the k nearest members that match sum to at least those of the others], v(empty) = 0.
 
-    Weights are divided by the largest of the validation point and rounded to multiples of 2^-bits. With an epsilon above
-    zero, members of rank beyond k / epsilon replace nobody: those terms sum to less than k / rank for the Shapley value
+    Weights are divided by the largest of the validation point and rounded to multiples of 2^-bits. With an epsilon
+    above zero, members of rank beyond k / epsilon replace nobody: those terms sum to less than k / rank for the Shapley value
     (Wang, Mittal and Jia, AISTATS 2024, section 4.2).
 
     Raises ValueError for k above 28, where counts of coalitions would lose digits.
@@ -175,7 +175,7 @@ def weighted_vote(
 
 @dataclass(frozen=True)
 class ThresholdTerms:
-    """By how many neighbours are within the radius: a match's value, another's, and what each match among them takes."""
+    """By how many neighbours are within the radius: a match's value, another's, and what each match there takes."""
 
     radius: float
     of_match: NDArray[np.float64]

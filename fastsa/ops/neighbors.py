@@ -107,8 +107,8 @@ def mean_values(
 ) -> NDArray[np.float64]:
     """Values averaged over validation points: float64 [n].
 
-    Partial sums belong to fixed ranges of validation points and are added in their order, so the bytes depend neither on
-    the threads nor on `max_bytes`, which bounds the working memory (at least 8 rows of values and 4 of keys).
+    Partial sums belong to fixed ranges of validation points and are added in their order, so the bytes depend neither
+    on the threads nor on `max_bytes`, which bounds the working memory (at least 8 rows of values and 4 of keys).
     """
     per_partial = val_per_partial(hood.n, hood.n_val)
     partials = np.zeros((-(-hood.n_val // per_partial), hood.n), dtype=np.float64)
@@ -168,9 +168,8 @@ class _Work:
 
         def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
             scratch = _threads.scratch(self._n_bytes)
-            self._launch(
-                self._problem, self._cut, self._terms, out, first, val_per_row, first + begin, first + end, scratch, flag
-            )
+            rows = (out, first, val_per_row, first + begin, first + end)
+            self._launch(self._problem, self._cut, self._terms, *rows, scratch, flag)
 
         chunk = val_per_row if val_per_row > 1 else _MOST_VAL_PER_BLOCK
         _threads.run(kernel, stop - first, chunk=chunk, n_threads=self._n_threads, cancel=self._cancel)
