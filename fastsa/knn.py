@@ -43,11 +43,10 @@ def knn_shapley(
     X_val, y_val : validation points [m, d] and their classes, which y must have. Both None: every training point is
         valued by all the others, and left out of its own neighbours.
     k : neighbours, at least 1, default 5; beyond n all points are neighbours. "threshold" has no use for it.
-    variant : the utility of a coalition S at one validation point, of whose min(k, |S|) nearest members in S M match its
-        class:
+    variant : the utility of a coalition S at one validation point, M of whose min(k, |S|) nearest members match its class:
         "hard"        M / k, and 0 for the empty coalition (Jia et al., PVLDB 2019, eq. 5); KNN(k, score="vote")
         "soft"        M / min(k, |S|), and 1 / classes for the empty one (Wang and Jia, 2023)
-        "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019, eq. 25)
+        "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019, Theorem 6)
         "weighted"    1 where the weights of matches sum to at least those of the others, else 0, and 0 for the empty
                       coalition (Wang, Mittal and Jia, AISTATS 2024; k up to 28)
         "threshold"   the share of matches among all members within `radius`, 1 / classes where there are none (Wang et

@@ -45,6 +45,20 @@ FSA_INLINE void store(T* to, Register<T> value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
 
+// Four registers of four: rows become columns.
+template <class Vector>
+FSA_INLINE void transpose(Vector (&rows)[4]) {
+  typedef int64_t Places __attribute__((vector_size(4 * sizeof(int64_t))));
+  const Vector even_01 = __builtin_shuffle(rows[0], rows[1], Places{0, 4, 2, 6});
+  const Vector odd_01 = __builtin_shuffle(rows[0], rows[1], Places{1, 5, 3, 7});
+  const Vector even_23 = __builtin_shuffle(rows[2], rows[3], Places{0, 4, 2, 6});
+  const Vector odd_23 = __builtin_shuffle(rows[2], rows[3], Places{1, 5, 3, 7});
+  rows[0] = __builtin_shuffle(even_01, even_23, Places{0, 1, 4, 5});
+  rows[1] = __builtin_shuffle(odd_01, odd_23, Places{0, 1, 4, 5});
+  rows[2] = __builtin_shuffle(even_01, even_23, Places{2, 3, 6, 7});
+  rows[3] = __builtin_shuffle(odd_01, odd_23, Places{2, 3, 6, 7});
+}
+
 // Sum of products over n values, n a multiple of the lanes: one partial sum per lane, then a fixed tree.
 template <class T>
 FSA_INLINE T dot(const T* a, const T* b, int64_t n) {

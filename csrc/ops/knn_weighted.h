@@ -1,6 +1,6 @@
 // knn_weighted: values under the weighted vote v(S) = [sum of the signed weights of the k nearest members >= 0], and
 // v(empty) = 0, with integer weights, positive where the class matches. Linear in the number of points: Wang, Mittal
-// and Jia (AISTATS 2024) count coalitions without each point in turn; that count depends on the point by its weight alone.
+// and Jia (AISTATS 2024) count coalitions without each point in turn; that count depends on its weight alone.
 //
 //   value_i = sum_(l<k) size_l * sum of [s + w_i >= 0] - v over coalitions of l others, s their sum
 //           + sum_(m>i) tail_m * sum of [s + w_i >= 0] - [s + w_m >= 0] over k - 1 of the others nearer than m

@@ -17,27 +17,19 @@ namespace fsa::FSA_ISA {
 constexpr int64_t kValPerPass = 4;  // their sums and one panel's coordinates fill sixteen registers
 
 // out[j * 8 + l] = rows[l * d + j]: eight rows become one panel, four by four where registers hold four.
-FSA_INLINE void panel_of_rows(const double* rows, int64_t d, double* out) {
+template <class Value>
+FSA_INLINE void panel_of_rows(const Value* rows, int64_t d, Value* out) {
   int64_t j = 0;
-#if defined(__AVX2__)
-  typedef int64_t Places __attribute__((vector_size(kRegisterBytes)));
-  for (; j + 4 <= d; j += 4) {
-    for (int64_t l = 0; l < kLanes; l += 4) {
-      const Register<double> a = load(rows + l * d + j);
-      const Register<double> b = load(rows + (l + 1) * d + j);
-      const Register<double> c = load(rows + (l + 2) * d + j);
-      const Register<double> e = load(rows + (l + 3) * d + j);
-      const Register<double> ab_even = __builtin_shuffle(a, b, Places{0, 4, 2, 6});
-      const Register<double> ab_odd = __builtin_shuffle(a, b, Places{1, 5, 3, 7});
-      const Register<double> ce_even = __builtin_shuffle(c, e, Places{0, 4, 2, 6});
-      const Register<double> ce_odd = __builtin_shuffle(c, e, Places{1, 5, 3, 7});
-      store(out + j * kLanes + l, __builtin_shuffle(ab_even, ce_even, Places{0, 1, 4, 5}));
-      store(out + (j + 1) * kLanes + l, __builtin_shuffle(ab_odd, ce_odd, Places{0, 1, 4, 5}));
-      store(out + (j + 2) * kLanes + l, __builtin_shuffle(ab_even, ce_even, Places{2, 3, 6, 7}));
-      store(out + (j + 3) * kLanes + l, __builtin_shuffle(ab_odd, ce_odd, Places{2, 3, 6, 7}));
+  if constexpr (kPerRegister<Value> == 4) {
+    for (; j + 4 <= d; j += 4) {
+      for (int64_t l = 0; l < kLanes; l += 4) {
+        Register<Value> four[4];
+        for (int64_t r = 0; r < 4; ++r) four[r] = load(rows + (l + r) * d + j);
+        transpose(four);
+        for (int64_t r = 0; r < 4; ++r) store(out + (j + r) * kLanes + l, four[r]);
+      }
     }
   }
-#endif
   for (; j < d; ++j) {
     for (int64_t l = 0; l < kLanes; ++l) out[j * kLanes + l] = rows[l * d + j];
   }
@@ -140,7 +132,8 @@ inline void product_distances_of_block(const double* panels, const double* squar
 
 // How far a product distance may be from the sum of squared differences, in float64, of points as long as `length` at
 // most, centred as they are. With u = 2^-53 coordinates are off by u |x|, which moves the distance by
-// 2 u r (|x| + |v|), r <= |x| + |v|; sums of d terms by d u each, of |x|^2, |v|^2, 2 |x| |v| and r^2. Doubled, to be safe.
+// 2 u r (|x| + |v|), r <= |x| + |v|; sums of d terms by d u each, of |x|^2, |v|^2, 2 |x| |v| and r^2. Doubled, to be
+// safe.
 inline double product_error(int64_t d, double length, double val_length) {
   const double both = length + val_length;
   return (4.0 * static_cast<double>(d) + 16.0) * 0x1p-53 * both * both;

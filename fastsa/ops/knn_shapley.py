@@ -158,8 +158,8 @@ def weighted_vote(
     """Of v(S) = [the weights of the k nearest members that match sum to at least those of the others], v(empty) = 0.
 
     Weights are divided by the largest of the validation point and rounded to multiples of 2^-bits. With an epsilon
-    above zero, members of rank beyond k / epsilon replace nobody: those terms sum to less than k / rank for the Shapley value
-    (Wang, Mittal and Jia, AISTATS 2024, section 4.2).
+    above zero, members of rank beyond k / epsilon replace nobody: those terms sum to less than k / rank for the Shapley
+    value (Wang, Mittal and Jia, AISTATS 2024).
 
     Raises ValueError for k above 28, where counts of coalitions would lose digits.
     """
