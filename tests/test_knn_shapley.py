@@ -316,3 +316,43 @@ def test_a_banzhaf_value_with_a_large_k_is_what_the_binomial_says():
         steps = closed_forms.match_steps("hard", "banzhaf", n, k, 2).step
         expected = stats.binom.cdf(k - 1, np.arange(n), 0.5) / k
         np.testing.assert_allclose(steps, expected, rtol=0, atol=1e-12)
+
+
+def by_regression_recursion(y_ranked, own, k):
+    """Theorem 6 of Jia et al. (2019) with sums in extended precision, farthest first: values by rank."""
+    n = len(y_ranked)
+    y = y_ranked.astype(np.longdouble)
+    rank = np.arange(1, n + 1, dtype=np.longdouble)
+    few = np.minimum(rank, k)
+    nearer_chance = np.where(rank > 1, few * (few - 1) / (2 * rank * np.maximum(rank - 1, 1)), 0)
+    kept = np.minimum(k - 1, rank - 2)
+    farther_chance = np.where(rank > 2, kept * (kept + 1) / (2 * np.maximum((rank - 1) * (rank - 2), 1)), 0)
+    before = np.concatenate([[0], np.cumsum(y)[:-1]])
+    beyond = np.concatenate([np.cumsum((farther_chance * y)[::-1])[::-1], [0, 0]])[2:]  # of ranks from i + 2 on
+    following = np.append(y[1:], 0)
+    pair = ((y + following) / k - 2 * own) * few / rank
+    falls = (following - y) / k * (pair + 2 / np.longdouble(k) * (before * nearer_chance + beyond))
+    return np.cumsum(falls[::-1])[::-1].astype(np.float64)
+
+
+@pytest.mark.parametrize("n", [1000, 32769, 60000])
+def test_regression_values_of_rows_in_several_parts_equal_the_recursion(n):
+    X, _, X_val, _ = problem(n, 3, decimals=1)
+    y, y_val = np.random.default_rng(4).normal(5, 2, n), np.array([4.0, -1.0, 7.5])
+    found = np.concatenate(list(fastsa.knn_shapley(X, y, X_val, y_val, k=7, variant="regression", reduce=False)))
+    for v in range(3):
+        order = np.argsort(squared_distances(X, X_val[v]), kind="stable")
+        expected = by_regression_recursion(y[order], y_val[v], 7)
+        np.testing.assert_allclose(found[v, order], expected, rtol=0, atol=1e-12)
+
+
+def test_self_valuation_of_rows_in_several_parts_leaves_each_point_out():
+    X, y, _, _ = problem(34000, 1, decimals=1)
+    first_block = next(iter(fastsa.knn_shapley(X, y, None, None, reduce=False, max_bytes=1 << 22)))
+    assert len(first_block) < 100, "more than was asked for"
+    others = np.arange(34000)
+    for v in range(3):
+        rest = others != v
+        expected = by_recursion(X[rest], y[rest], X[v : v + 1], y[v : v + 1], 5)[0]
+        np.testing.assert_allclose(first_block[v, rest], expected, rtol=0, atol=ROUNDING)
+        assert first_block[v, v] == 0
