@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa import _checks, _knn_inputs as inputs
+from fastsa import _checks
+from fastsa.knn import inputs
 from fastsa.ops import draw_chances, knn_shapley as closed_forms, neighbor_lists, neighbors as tiles
 
 VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
