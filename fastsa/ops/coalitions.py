@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastsa import _checks, _core, _threads
 from fastsa.ops import _device
 
-_WORDS_PER_CHUNK = 1 << 18
+_WORDS_PER_CHUNK = 1 << 16
 
 
 def _n_words(n_players: int) -> int:
