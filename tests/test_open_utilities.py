@@ -39,6 +39,12 @@ class Counter(OpenUtility):
         return 0
 
 
+class SumsItsState(Counter):
+    def score(data, state, out):
+        out[0] = state[:1].sum() + 0.0 * data.X[0].sum() + state.sum() - state[0]
+        return 0
+
+
 class KeepsState(Counter):
     def reset(data, state):
         pass
@@ -136,7 +142,7 @@ def test_nearest_centroid_is_scikit_learns():
             assert value == pytest.approx(Reference().fit(X[coalition], y[coalition]).score(X_val, y_val), abs=1e-12)
 
 
-@pytest.mark.parametrize("utility", [NearestCentroid(), Counter()])
+@pytest.mark.parametrize("utility", [NearestCentroid(), Counter(), SumsItsState()])
 def test_check_passes_a_utility_that_keeps_the_rules(utility):
     check(utility)
 

@@ -117,8 +117,14 @@ class _Guarded:
     """An array whose integer indices must lie in its bounds, and that may refuse writes."""
 
     def __init__(self, owner: str, name: str, array: NDArray[Any], *, writable: bool = False) -> None:
-        self._owner, self._name, self._array, self._writable = owner, name, array, writable
+        self._owner, self._name, self._writable = owner, name, writable
+        self._array = array if writable else array.view()
+        self._array.flags.writeable = writable
         self.shape, self.size = array.shape, array.size
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else an array offers, sum() and the like."""
+        return getattr(self._array, name)
 
     def __len__(self) -> int:
         return len(self._array)
@@ -128,11 +134,7 @@ class _Guarded:
 
     def __getitem__(self, index: Any) -> Any:
         self._check(index)
-        found = self._array[index]
-        if isinstance(found, np.ndarray) and not self._writable:
-            found = found.view()
-            found.flags.writeable = False
-        return found
+        return self._array[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if not self._writable:
