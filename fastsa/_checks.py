@@ -129,8 +129,8 @@ def output(out: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return out
 
 
-def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float64]:
-    """A feature matrix [n, d] copied as float64; frames and any real dtype or layout are taken, NaN and infinity refused."""
+def feature_table(name: str, x: Any, *, width: int | None = None) -> NDArray[Any]:
+    """A feature matrix [n, d] of real numbers as it is, unread: its shape and dtype are checked, its numbers are not."""
     values = np.asarray(x)
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")
@@ -140,8 +140,13 @@ def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float
         raise TypeError(f"{name} has dtype {values.dtype}; expected real numbers. Encode other columns first.")
     if width is not None and values.shape[1] != width:
         raise ValueError(f"{name} has {values.shape[1]} features; expected {width}, as in X.")
+    return values
+
+
+def features(name: str, x: Any, *, width: int | None = None) -> NDArray[np.float64]:
+    """A feature matrix [n, d] copied as float64; frames and any real dtype or layout are taken, NaN and infinity refused."""
     # A copy, because a game must not change with the arrays of its caller.
-    values = np.array(values, dtype=np.float64, order="C")
+    values = np.array(feature_table(name, x, width=width), dtype=np.float64, order="C")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}; expected finite numbers.")

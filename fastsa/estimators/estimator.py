@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Estimator:
+class Estimator(ABC):
     """Base of all estimators: frozen settings, comparable, with a readable repr.
 
     unit : what one sample is.
@@ -47,36 +48,36 @@ class Estimator:
         _registered[cls.__name__] = cls
 
     @property
+    @abstractmethod
     def estimand(self) -> str:
         """What the labels are unbiased for: a sentence and a formula."""
-        raise NotImplementedError
 
     @property
     def item_block(self) -> int:
         """Items whose ids agree up to this block share a draw; a batch should not part them."""
         return 1
 
+    @abstractmethod
     def size_law(self, n_players: int) -> NDArray[np.float64]:
         """P(size = t) of the coalition that an item joins, t = 0, 1, ..."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, game: Game, items: NDArray[np.int64]) -> None:
         """Raise ValueError when the game cannot be valued by this estimator."""
-        raise NotImplementedError
 
+    @abstractmethod
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         """Utility evaluations of one sample of these items."""
-        raise NotImplementedError
 
+    @abstractmethod
     def n_bytes(self, game: Game, items: NDArray[np.int64]) -> float:
         """Memory of one sample of these items: its walks, values and contributions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(
         self, game: Game, items: NDArray[np.int64], first: int, stop: int, *, seed: int, role: str, n_threads: int | None
     ) -> Draw:
         """The walks of samples first .. stop - 1 for the items at these positions."""
-        raise NotImplementedError
 
     def _settle(self, name: str, *, least: int) -> int:
         """A setting checked and held as int, so that equal settings compare, print and are stored alike."""

@@ -70,15 +70,7 @@ def _numbers(name: str, y: Any, n: int | None) -> NDArray[np.float64]:
 
 def points(name: str, x: Any, *, width: int | None = None) -> NDArray[Any]:
     """A feature matrix [n, d], C-contiguous, in its own precision; integers become float32 where that is exact."""
-    values = np.asarray(x)
-    if values.ndim != 2:
-        raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")
-    if 0 in values.shape:
-        raise ValueError(f"{name} has shape {values.shape}; expected at least one point and one feature.")
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {values.dtype}; expected real numbers. Encode other columns first.")
-    if width is not None and values.shape[1] != width:
-        raise ValueError(f"{name} has {values.shape[1]} features; expected {width}, as in X.")
+    values = _checks.feature_table(name, x, width=width)
     if values.dtype.kind == "f":
         dtype = values.dtype.newbyteorder("=") if values.dtype.itemsize <= 8 else np.dtype(np.float64)
     else:
