@@ -11,10 +11,13 @@ import time
 import pytest
 
 SETUP = """
+import signal
 import sys
 import numpy as np
 import fastsa
 from fastsa import estimators, games, utilities
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start its background jobs deaf to it
 
 def data(n, n_val, d, n_classes):
     rng = np.random.default_rng(0)
