@@ -23,7 +23,7 @@ def has(bits, player):
 
 
 @given(hnp.arrays(np.bool_, st.tuples(st.integers(0, 4), st.integers(1, 200))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_unpack_is_the_inverse_of_pack(coalitions):
     bits = ops.pack(coalitions)
     assert bits.dtype == np.uint64 and bits.shape == (coalitions.shape[0], -(-coalitions.shape[1] // 64))
@@ -31,7 +31,7 @@ def test_unpack_is_the_inverse_of_pack(coalitions):
 
 
 @given(hnp.arrays(np.bool_, st.integers(1, 200)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_player_is_the_bit_that_the_definition_says(coalition):
     bits = ops.pack(coalition)
     assert [has(bits, p) for p in range(coalition.size)] == coalition.tolist()

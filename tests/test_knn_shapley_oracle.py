@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastsa
@@ -172,7 +172,7 @@ def features_of(case):
 def test_every_utility_and_index_equals_enumeration_on_cases_that_hit_ties_duplicates_large_k_and_one_class():
     hit: Counter[str] = Counter()
 
-    @settings(derandomize=True, max_examples=700, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=700)
     @given(problems())
     def check(case):
         expected = enumerated(case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastsa
@@ -161,7 +161,7 @@ def calls(draw):
 def test_two_thousand_random_calls_end_in_finite_values_or_a_refusal():
     ended = {"values": 0, "refusals": 0}
 
-    @settings(derandomize=True, max_examples=2200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=2200)
     @given(calls())
     def check(arguments):
         try:

@@ -16,7 +16,7 @@ THREADS = [1, 2, 7]
 
 
 @given(st.integers(1, 300), st.integers(0, 20), st.integers(0, 2**64 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_holds_every_player_once(n_players, rows, seed):
     orders = ops.permutations(n_players, rows, seed=seed)
     assert orders.shape == (rows, n_players) and orders.dtype == np.int32
@@ -75,7 +75,7 @@ def test_rows_do_not_depend_on_threads(n_players, n_threads):
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(0, 2**32 - 300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_do_not_depend_on_the_split(lengths, first_row):
     whole = ops.permutations(9, sum(lengths), seed=17, first_row=first_row)
     parts, at = [], first_row

@@ -27,7 +27,7 @@ def integer_data(seed=1, n=12, n_val=9, outside=0):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_function_game_answers_every_walk_as_the_definition_does(seed):
     game, table = table_game(6)
     walks = naive_walks.random_walks(np.random.default_rng(seed), 6, 5)
@@ -37,7 +37,7 @@ def test_a_function_game_answers_every_walk_as_the_definition_does(seed):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from(["accuracy", "vote"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_data_game_answers_every_walk_as_the_definition_does(seed, k, kind):
     X, y, X_val, y_val = integer_data(outside=3)
     game = games.DataGame(utilities.KNN(k, kind), X[:12], y[:12], X_val, y_val, X_items=X[12:], y_items=y[12:])
