@@ -109,7 +109,8 @@ class DataValuator:
 
     def predict_all(self, X: Any) -> NDArray[np.float64]:
         """Values float64 [m, n_classes] of any points under every class, in the order of `classes_`."""
-        return self.net_.predict_all(self._points(X))
+        X = self._points(X)
+        return self.net_.predict_all(X)
 
     def save(self, path: str | Path) -> None:
         """Write a folder: net.safetensors, labels.npz, classes.npz, about.json. No pickle."""
@@ -124,13 +125,14 @@ class DataValuator:
 
     @staticmethod
     def load(path: str | Path) -> DataValuator:
-        """Read what `save` wrote: values, labels and predictions as they were."""
+        """Read what `save` wrote: values, labels and predictions as they were. `utility` is then its description only."""
         folder = Path(path)
         about = json.loads((folder / "about.json").read_text())
         if about.get("format") != _FORMAT:
             raise ValueError(f"{folder} has format {about.get('format')}; this version reads {_FORMAT}.")
         labels = Labels.load(folder / "labels.npz")
         valuator = DataValuator(estimator=labels.estimator, samples=about["samples"], seed=about["seed"])
+        valuator.utility = about["utility"]
         valuator.labels_ = labels
         valuator.net_ = ValuationNet.load(folder / "net.safetensors")
         with np.load(folder / "classes.npz", allow_pickle=False) as archive:
