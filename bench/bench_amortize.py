@@ -45,4 +45,3 @@ def test_fit_is_linear_in_the_points(compare):
             rounds.append(time.perf_counter() - start)
         seconds.append(float(np.median(rounds)))
     compare.record("fit of 4,000 points / of 1,000", seconds[1] / seconds[0], bar=0, unit="x")
-    assert seconds[0] > 0

@@ -25,8 +25,7 @@ class Distributional(Estimator):
     contributes v(S + z) - v(S). Points outside the pool can be valued too.
 
     `shared=k` lets one coalition serve the k items whose ids lie in one block of k (id // k): its fit is paid once. Each
-    label stays unbiased; the errors of the items of a block are correlated, by about a tenth of their noise for 32
-    (cross-fit by sample, not by item). With shared=1 labels of different items are independent.
+    label stays unbiased; the errors of the items of a block are correlated (cross-fit by sample, not by item). With shared=1 labels of different items are independent.
 
     Raises ValueError for min_size > max_size, a negative size, or shared < 1.
 

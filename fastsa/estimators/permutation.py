@@ -20,7 +20,7 @@ class PermutationShapley(Estimator):
 
     One sample is one permutation, shared by all players: its n + 1 evaluations give every player a contribution. There is
     no truncation. `min_size` and `max_size`, off by default, keep only contributions to coalitions of these sizes; the
-    labels are then unbiased for another value, which `estimand` states (PAPER: Castro, Gomez and Tejada 2009 for the
+    labels are then unbiased for another value, which `estimand` states (Castro, Gomez and Tejada 2009 for the
     estimator; with min_size, the sampler of Ghorbani and Zou 2019 without its truncation).
 
     Because all items share each permutation, their errors are correlated: split by sample, not by item, to cross-fit.
