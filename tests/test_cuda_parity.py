@@ -60,6 +60,17 @@ def test_subsets(cupy, n_players):
         assert same_bytes(drawn, ops.subsets(n_players, 50_001, **given))
 
 
+@pytest.mark.parametrize("n_players", [1, 100])
+def test_rows_of_items_of_their_own(cupy, n_players):
+    ids = np.random.default_rng(2).integers(0, 2**48, 20_011, dtype=np.uint64)
+    samples = np.random.default_rng(3).integers(0, 2**32, ids.size, dtype=np.uint32)
+    on_device = {"ids": cupy.asarray(ids), "samples": cupy.asarray(samples), "device": "cuda"}
+    law = {"sizes": np.full(n_players + 1, 1 / (n_players + 1))}
+    for op, given in ((ops.permutations, {}), (ops.subsets, law), (ops.subsets, {"q": 0.6})):
+        drawn = op(n_players, ids.size, seed=5, **given, **on_device)
+        assert same_bytes(drawn, op(n_players, ids.size, seed=5, ids=ids, samples=samples, **given))
+
+
 def test_draws_with_replacement(cupy):
     ids = np.random.default_rng(1).integers(0, 2**48, 20_011, dtype=np.uint64)
     samples = np.arange(ids.size, dtype=np.uint32)

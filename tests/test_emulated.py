@@ -52,6 +52,19 @@ def test_subsets_are_the_bytes_of_the_cpu(device, n_players):
         assert out.tobytes() == ops.subsets(n_players, 41, **given).tobytes()
 
 
+@pytest.mark.parametrize("n_players", [1, 100])
+def test_rows_of_items_of_their_own_are_the_bytes_of_the_cpu(device, n_players):
+    ids = np.random.default_rng(2).integers(0, 2**48, 31, dtype=np.uint64)
+    samples = np.random.default_rng(3).integers(0, 2**32, 31, dtype=np.uint32)
+    of_rows = {"ids": on_device(device, ids), "samples": on_device(device, samples), "device": "cuda"}
+    law = {"sizes": np.full(n_players + 1, 1 / (n_players + 1))}
+    for op, given in ((ops.permutations, {}), (ops.subsets, law), (ops.subsets, {"q": 0.6})):
+        out = op(n_players, 31, seed=2**64 - 1, role="select", **given, **of_rows)
+        assert isinstance(out, device.cupy.ndarray)
+        expected = op(n_players, 31, seed=2**64 - 1, role="select", ids=ids, samples=samples, **given)
+        assert out.tobytes() == expected.tobytes()
+
+
 def test_draws_with_replacement_are_the_bytes_of_the_cpu(device):
     ids = np.random.default_rng(1).integers(0, 2**48, 29, dtype=np.uint64)
     samples = np.arange(29, dtype=np.uint32)
@@ -92,6 +105,14 @@ def test_host_arrays_strides_and_wrong_rows_are_refused(emulated_cuda):
     with pytest.raises(TypeError, match="ids is a ndarray; expected a CuPy array of uint64"):
         none = np.zeros(1, np.uint32)
         ops.draws_with_replacement(3, none.astype(np.uint64), none, min_size=1, max_size=1, seed=0, device="cuda")
+
+
+def test_ids_and_samples_of_the_host_are_refused(emulated_cuda):
+    ids, samples = np.zeros(2, np.uint64), np.zeros(2, np.uint32)
+    with pytest.raises(TypeError, match="ids is a ndarray; expected a CuPy array of uint64"):
+        ops.permutations(3, 2, seed=0, ids=ids, samples=samples, device="cuda")
+    with pytest.raises(TypeError, match="samples is a ndarray; expected a CuPy array of uint32"):
+        ops.subsets(3, 2, q=0.5, seed=0, ids=emulated_cuda.cupy.asarray(ids), samples=samples, device="cuda")
 
 
 def test_threads_of_the_host_are_refused_on_a_device(emulated_cuda):

@@ -22,6 +22,11 @@ template <class T>
 Rows<T> mutable_rows_of(Array<T>& a) {
   return {a.mutable_data(), a.shape(0), a.shape(1)};
 }
+// Nothing where Python passed None.
+template <class T>
+const T* data_or_null(const std::optional<Array<T>>& a) {
+  return a ? a->data() : nullptr;
+}
 inline CancelFlag flag_of(const Array<int32_t>& cancel) { return cancel.data(); }
 
 }  // namespace fsa

@@ -14,16 +14,19 @@ using py::arg;
 
 namespace {
 
+using Ids = std::optional<Array<uint64_t>>;
+using Samples = std::optional<Array<uint32_t>>;
+
 void bind_draws(py::module_& m) {
   m.def("permutations",
-        [](Array<int32_t> out, uint64_t seed, uint8_t role, uint64_t id, uint32_t first_sample, int64_t begin,
-           int64_t end, Array<int32_t> cancel) {
-          const Permutations body{mutable_rows_of(out), seed, role, id, first_sample};
+        [](Array<int32_t> out, uint64_t seed, uint8_t role, Ids ids, Samples samples, uint32_t first_sample,
+           int64_t begin, int64_t end, Array<int32_t> cancel) {
+          const Permutations body{mutable_rows_of(out), {seed, role, data_or_null(ids), data_or_null(samples), first_sample}};
           py::gil_scoped_release released;
           permutations(body, {begin, end}, flag_of(cancel));
         },
-        arg("out").noconvert(), arg("seed"), arg("role"), arg("id"), arg("first_sample"), arg("begin"), arg("end"),
-        arg("cancel").noconvert());
+        arg("out").noconvert(), arg("seed"), arg("role"), arg("ids").noconvert(), arg("samples").noconvert(),
+        arg("first_sample"), arg("begin"), arg("end"), arg("cancel").noconvert());
   m.def("prefix_coalitions",
         [](Array<uint64_t> out, Array<int32_t> orders, int64_t begin, int64_t end, Array<int32_t> cancel) {
           const PrefixCoalitions body{rows_of(orders), out.mutable_data()};
@@ -35,20 +38,22 @@ void bind_draws(py::module_& m) {
         arg("orders").noconvert());
   m.def("subsets",
         [](Array<uint64_t> out, int64_t n_players, std::optional<Array<double>> cumulative, uint64_t coin,
-           uint64_t seed, uint8_t role, uint64_t id, uint32_t first_sample, int64_t begin, int64_t end,
+           uint64_t seed, uint8_t role, Ids ids, Samples samples, uint32_t first_sample, int64_t begin, int64_t end,
            Array<int32_t> cancel) {
-          const SubsetLaw law{cumulative ? cumulative->data() : nullptr, coin};
-          const Subsets body{mutable_rows_of(out), n_players, law, seed, role, id, first_sample};
+          const SubsetLaw law{data_or_null(cumulative), coin};
+          const RowLanes lanes{seed, role, data_or_null(ids), data_or_null(samples), first_sample};
+          const Subsets body{mutable_rows_of(out), n_players, law, lanes};
           py::gil_scoped_release released;
           subsets(body, {begin, end}, flag_of(cancel));
         },
         arg("out").noconvert(), arg("n_players"), arg("cumulative").noconvert(), arg("coin"), arg("seed"), arg("role"),
-        arg("id"), arg("first_sample"), arg("begin"), arg("end"), arg("cancel").noconvert());
+        arg("ids").noconvert(), arg("samples").noconvert(), arg("first_sample"), arg("begin"), arg("end"),
+        arg("cancel").noconvert());
   m.def("draw_sizes",
         [](Array<int64_t> sizes, Array<uint64_t> ids, Array<uint32_t> samples, int64_t min_size, int64_t max_size,
            uint64_t seed, uint8_t role, int64_t begin, int64_t end, Array<int32_t> cancel) {
-          const DrawsWithReplacement body{{},       sizes.mutable_data(), ids.data(), samples.data(), 0, min_size,
-                                          max_size, seed,                 role};
+          const RowLanes lanes{seed, role, ids.data(), samples.data(), 0};
+          const DrawsWithReplacement body{{}, sizes.mutable_data(), 0, min_size, max_size, lanes};
           py::gil_scoped_release released;
           draw_sizes(body, {begin, end}, flag_of(cancel));
         },
@@ -58,8 +63,9 @@ void bind_draws(py::module_& m) {
         [](Array<int32_t> players, Array<int64_t> offsets, Array<uint64_t> ids, Array<uint32_t> samples,
            int64_t n_players, int64_t min_size, int64_t max_size, uint64_t seed, uint8_t role, int64_t begin,
            int64_t end, Array<int32_t> cancel) {
-          const DrawsWithReplacement body{{players.mutable_data(), offsets.data()}, nullptr, ids.data(), samples.data(),
-                                          n_players, min_size, max_size, seed, role};
+          const RowLanes lanes{seed, role, ids.data(), samples.data(), 0};
+          const DrawsWithReplacement body{{players.mutable_data(), offsets.data()}, nullptr, n_players, min_size,
+                                          max_size, lanes};
           py::gil_scoped_release released;
           draw_players(body, {begin, end}, flag_of(cancel));
         },

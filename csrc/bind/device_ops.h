@@ -23,14 +23,15 @@ template <class Device>
 void bind_device_permutations(py::module_& m) {
   using py::arg;
   m.def("permutations",
-        [](uintptr_t out, int64_t n_players, uint64_t seed, uint8_t role, uint64_t id, uint32_t first_sample,
-           int64_t rows, uintptr_t stream) {
-          const Permutations body{{at<int32_t>(out), rows, n_players}, seed, role, id, first_sample};
+        [](uintptr_t out, int64_t n_players, uint64_t seed, uint8_t role, uintptr_t ids, uintptr_t samples,
+           uint32_t first_sample, int64_t rows, uintptr_t stream) {
+          const RowLanes lanes{seed, role, at<const uint64_t>(ids), at<const uint32_t>(samples), first_sample};
+          const Permutations body{{at<int32_t>(out), rows, n_players}, lanes};
           py::gil_scoped_release released;
           Device::permutations(body, {0, rows}, stream_at(stream));
         },
-        arg("out"), arg("n_players"), arg("seed"), arg("role"), arg("id"), arg("first_sample"), arg("rows"),
-        arg("stream"));
+        arg("out"), arg("n_players"), arg("seed"), arg("role"), arg("ids"), arg("samples"), arg("first_sample"),
+        arg("rows"), arg("stream"));
 }
 
 template <class Device>
@@ -45,14 +46,15 @@ void bind_device_coalitions(py::module_& m) {
         arg("out"), arg("orders"), arg("n_players"), arg("rows"), arg("stream"));
   m.def("subsets",
         [](uintptr_t out, int64_t n_players, uintptr_t cumulative, uint64_t coin, uint64_t seed, uint8_t role,
-           uint64_t id, uint32_t first_sample, int64_t rows, uintptr_t stream) {
+           uintptr_t ids, uintptr_t samples, uint32_t first_sample, int64_t rows, uintptr_t stream) {
+          const RowLanes lanes{seed, role, at<const uint64_t>(ids), at<const uint32_t>(samples), first_sample};
           const Rows<uint64_t> bits{at<uint64_t>(out), rows, words_for(n_players)};
           const SubsetLaw law{at<const double>(cumulative), coin};
           py::gil_scoped_release released;
-          Device::subsets({bits, n_players, law, seed, role, id, first_sample}, {0, rows}, stream_at(stream));
+          Device::subsets({bits, n_players, law, lanes}, {0, rows}, stream_at(stream));
         },
-        arg("out"), arg("n_players"), arg("cumulative"), arg("coin"), arg("seed"), arg("role"), arg("id"),
-        arg("first_sample"), arg("rows"), arg("stream"));
+        arg("out"), arg("n_players"), arg("cumulative"), arg("coin"), arg("seed"), arg("role"), arg("ids"),
+        arg("samples"), arg("first_sample"), arg("rows"), arg("stream"));
 }
 
 template <class Device>
@@ -61,8 +63,8 @@ void bind_device_draws(py::module_& m) {
   m.def("draw_sizes",
         [](uintptr_t sizes, uintptr_t ids, uintptr_t samples, int64_t min_size, int64_t max_size, uint64_t seed,
            uint8_t role, int64_t rows, uintptr_t stream) {
-          const DrawsWithReplacement body{{}, at<int64_t>(sizes), at<const uint64_t>(ids), at<const uint32_t>(samples),
-                                          0, min_size, max_size, seed, role};
+          const RowLanes lanes{seed, role, at<const uint64_t>(ids), at<const uint32_t>(samples), 0};
+          const DrawsWithReplacement body{{}, at<int64_t>(sizes), 0, min_size, max_size, lanes};
           py::gil_scoped_release released;
           Device::draw_sizes(body, {0, rows}, stream_at(stream));
         },
@@ -72,8 +74,8 @@ void bind_device_draws(py::module_& m) {
         [](uintptr_t players, uintptr_t offsets, uintptr_t ids, uintptr_t samples, int64_t n_players, int64_t min_size,
            int64_t max_size, uint64_t seed, uint8_t role, int64_t rows, uintptr_t stream) {
           const Ragged<int32_t> out{at<int32_t>(players), at<const int64_t>(offsets)};
-          const DrawsWithReplacement body{out, nullptr, at<const uint64_t>(ids), at<const uint32_t>(samples),
-                                          n_players, min_size, max_size, seed, role};
+          const RowLanes lanes{seed, role, at<const uint64_t>(ids), at<const uint32_t>(samples), 0};
+          const DrawsWithReplacement body{out, nullptr, n_players, min_size, max_size, lanes};
           py::gil_scoped_release released;
           Device::draw_players(body, {0, rows}, stream_at(stream));
         },

@@ -47,8 +47,6 @@ void bind_problem(py::module_& m) {
   });
 }
 
-const double* data_or_null(const std::optional<Array<double>>& a) { return a ? a->data() : nullptr; }
-
 // The last arguments of every launcher: where values go, the validation points to do, scratch, the cancel flag.
 #define FSA_RANGE_ARGUMENTS                                                                                     \
   Array<double> out, int64_t first_val, int64_t val_per_row, int64_t begin, int64_t end, Array<int8_t> workspace, \

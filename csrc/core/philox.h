@@ -1,7 +1,7 @@
 // Philox4x32-10 (Salmon et al., SC 2011) as a counter-based stream: words are a function of seed and lane, nothing else.
 #pragma once
 
-#include <cstdint>  // for uint32_t, uint64_t
+#include <cstdint>  // for int64_t, uint32_t, uint64_t
 
 #include "core/host_device.h"
 
@@ -80,6 +80,21 @@ class Stream {
   Words counter_;
   Words words_{};
   int left_ = 0;
+};
+
+// The lane of each row of a call: item ids[row] and sample samples[row], or id 0 and samples in a row where there are
+// none.
+struct RowLanes {
+  uint64_t seed;
+  uint8_t role;
+  const uint64_t* ids;      // [rows], or null
+  const uint32_t* samples;  // [rows], null with ids
+  uint32_t first_sample;    // without them
+
+  FSA_HD Stream stream(Op op, int64_t row) const {
+    if (ids == nullptr) return Stream(seed, {op, role, 0, first_sample + static_cast<uint32_t>(row)});
+    return Stream(seed, {op, role, ids[row], samples[row]});
+  }
 };
 
 }  // namespace fsa

@@ -50,13 +50,10 @@ struct Subsets {
   Rows<uint64_t> out;  // [rows, words]
   int64_t n_players;
   SubsetLaw law;
-  uint64_t seed;
-  uint8_t role;
-  uint64_t id;
-  uint32_t first_sample;
+  RowLanes lanes;
 
   FSA_HD void operator()(int64_t row) const {
-    Stream stream(seed, {Op::kSubset, role, id, first_sample + static_cast<uint32_t>(row)});
+    Stream stream = lanes.stream(Op::kSubset, row);
     if (law.cumulative == nullptr) {
       flip_coins(stream, out[row]);
     } else {
@@ -94,26 +91,22 @@ struct Subsets {
   }
 };
 
-// Row r draws, for item ids[r] and sample samples[r], a size uniform on min_size .. max_size, then as many players,
-// each uniform, with replacement. The size is known before the players, so that ragged rows can be laid out.
+// A row draws a size uniform on min_size .. max_size, then as many players, each uniform, with replacement. The size is known before the players, so that ragged rows can be laid out.
 struct DrawsWithReplacement {
   Ragged<int32_t> out;
   int64_t* sizes;  // [rows]
-  const uint64_t* ids;
-  const uint32_t* samples;
   int64_t n_players;
   int64_t min_size;
   int64_t max_size;
-  uint64_t seed;
-  uint8_t role;
+  RowLanes lanes;
 
   FSA_HD void draw_size(int64_t row) const {
-    Stream stream = stream_of(row);
+    Stream stream = lanes.stream(Op::kDrawWithReplacement, row);
     sizes[row] = next_size(stream);
   }
 
   FSA_HD void draw_players(int64_t row) const {
-    Stream stream = stream_of(row);
+    Stream stream = lanes.stream(Op::kDrawWithReplacement, row);
     const int64_t size = next_size(stream);
     for (int64_t i = 0; i < size; ++i) {
       out[row][i] = static_cast<int32_t>(stream.below(static_cast<uint32_t>(n_players)));
@@ -121,9 +114,6 @@ struct DrawsWithReplacement {
   }
 
  private:
-  FSA_HD Stream stream_of(int64_t row) const {
-    return Stream(seed, {Op::kDrawWithReplacement, role, ids[row], samples[row]});
-  }
   FSA_HD int64_t next_size(Stream& stream) const {
     return min_size + stream.below(static_cast<uint32_t>(max_size - min_size + 1));
   }

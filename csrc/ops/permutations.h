@@ -1,4 +1,4 @@
-// permutations: row r is a uniform permutation of the players (Fisher and Yates), a function of (seed, role, id, sample).
+// permutations: a row is a uniform permutation of the players (Fisher and Yates), a function of its lane.
 #pragma once
 
 #include "core/philox.h"
@@ -8,13 +8,10 @@ namespace fsa {
 
 struct Permutations {
   Rows<int32_t> out;  // [rows, n_players]
-  uint64_t seed;
-  uint8_t role;
-  uint64_t id;
-  uint32_t first_sample;
+  RowLanes lanes;
 
   FSA_HD void operator()(int64_t row) const {
-    Stream stream(seed, {Op::kPermutation, role, id, first_sample + static_cast<uint32_t>(row)});
+    Stream stream = lanes.stream(Op::kPermutation, row);
     int32_t* order = out[row];
     for (int64_t i = 0; i < out.n_columns; ++i) order[i] = static_cast<int32_t>(i);
     for (int64_t i = out.n_columns - 1; i > 0; --i) {

@@ -74,9 +74,9 @@ class Cuda:
             raise ValueError(f"{name} is on device {array.device.id}; expected {current}, the current one.")
         return array
 
-    def permutations(self, out: Any, n_players: int, rows: int, seed: int, lane: int, first: int) -> Any:
+    def permutations(self, out: Any, n_players: int, rows: int, lanes: tuple[int, ...]) -> Any:
         out = self._output(out, (rows, n_players), np.int32)
-        self._kernels.permutations(out.data.ptr, n_players, seed, lane, 0, first, rows, self._stream)
+        self._kernels.permutations(out.data.ptr, n_players, *lanes, rows, self._stream)
         return out
 
     def are_permutations(self, orders: Any) -> bool:
@@ -97,16 +97,12 @@ class Cuda:
         shape: tuple[int, int],
         cumulative: NDArray[np.float64] | None,
         coin: int,
-        seed: int,
-        lane: int,
-        first: int,
+        lanes: tuple[int, ...],
     ) -> Any:
         out = self._output(out, shape, np.uint64)
         law = None if cumulative is None else self._cupy.asarray(cumulative)
         address = 0 if law is None else law.data.ptr
-        self._kernels.subsets(
-            out.data.ptr, n_players, address, coin, seed, lane, 0, first, shape[0], self._stream
-        )
+        self._kernels.subsets(out.data.ptr, n_players, address, coin, *lanes, shape[0], self._stream)
         return out
 
     def draws_with_replacement(

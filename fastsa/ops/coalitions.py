@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
 from fastsa.ops import _device
+from fastsa.ops._lanes import check_ids, row_lanes
 
 _WORDS_PER_CHUNK = 1 << 16
 
@@ -62,6 +63,8 @@ def subsets(
     q: float | None = None,
     seed: int,
     first_row: int = 0,
+    ids: NDArray[np.uint64] | None = None,
+    samples: NDArray[np.uint32] | None = None,
     role: str = "train",
     out: NDArray[np.uint64] | None = None,
     n_threads: int | None = None,
@@ -71,11 +74,14 @@ def subsets(
 
     Either `sizes`, float64 [n_players + 1], gives the probability of each size and a subset is uniform within its size;
     or every player joins independently with probability `q`, taken to the nearest multiple of 2**-32. Row r depends on
-    (seed, role, first_row + r) only. With `device` "cuda" the result (and `out`) is a CuPy array of the same bytes,
-    ready in CuPy's current stream; `sizes` stays a numpy array.
+    (seed, role, first_row + r) only; with `ids`, uint64 [rows] below 2**48, and `samples`, uint32 [rows], on (seed,
+    role, ids[r], samples[r]): one game's draws among those of many. Rows without them are those of id 0. With `device`
+    "cuda" all arrays are CuPy's, of the same bytes, ready in CuPy's current stream; `sizes` stays a numpy array, and
+    given ids, it waits for the largest of them.
 
-    Raises ValueError unless exactly one law is given, when `sizes` are negative or do not sum to 1 within 1e-9, or when
-    `q` is outside [0, 1]; BackendUnavailable when "cuda" lacks what it needs.
+    Raises ValueError unless exactly one law is given, when `sizes` are negative or do not sum to 1 within 1e-9, when
+    `q` is outside [0, 1], or when ids and samples are not one of each per row; BackendUnavailable when "cuda" lacks
+    what it needs.
 
     >>> import fastsa, numpy as np
     >>> bits = fastsa.ops.subsets(4, 100, sizes=np.array([0, 0, 1.0, 0, 0]), seed=1)
@@ -84,19 +90,18 @@ def subsets(
     """
     n_players = _checks.count("n_players", n_players, most=_checks.MOST_PLAYERS)
     rows = _checks.count("rows", rows, least=0)
-    lane = _checks.role(role)
-    seed = _checks.seed(seed)
-    first, _ = _checks.sample_range(first_row, max(rows, 1), what="rows")
     if (sizes is None) == (q is None):
         raise ValueError("give one law: either sizes, the probability of each size, or q, the chance of each player.")
     cumulative, coin = (_cumulative(sizes, n_players), 0) if q is None else (None, _coin(q))
     shape = rows, _n_words(n_players)
-    if (cuda := _device.cuda(device, n_threads)) is not None:
-        return cuda.subsets(out, n_players, shape, cumulative, coin, seed, lane, first)
+    cuda = _device.cuda(device, n_threads)
+    lanes = row_lanes(rows, seed=seed, role=role, first_row=first_row, ids=ids, samples=samples, cuda=cuda)
+    if cuda is not None:
+        return cuda.subsets(out, n_players, shape, cumulative, coin, lanes.addresses)
     out = _checks.output(out, shape, np.uint64)
 
     def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
-        _core.subsets(out, n_players, cumulative, coin, seed, lane, 0, first, begin, end, flag)
+        _core.subsets(out, n_players, cumulative, coin, *lanes.arguments, begin, end, flag)
 
     _threads.run(kernel, rows, chunk=max(1, _WORDS_PER_CHUNK // n_players), n_threads=n_threads)
     return out
@@ -151,13 +156,7 @@ def draws_with_replacement(
     min_size = _checks.count("min_size", min_size, least=0)
     max_size = _checks.count("max_size", max_size, least=min_size, most=_checks.MOST_PLAYERS - 1)
     cuda = _device.cuda(device, n_threads)
-    exact = _checks.exact if cuda is None else cuda.exact
-    exact("ids", ids, np.uint64, 1)
-    exact("samples", samples, np.uint32, 1)
-    if ids.shape != samples.shape:
-        raise ValueError(f"ids have shape {ids.shape} and samples {samples.shape}; expected one of each per row.")
-    if ids.size and int(ids.max()) >= _checks.MOST_IDS:
-        raise ValueError(f"ids reach {ids.max()}; expected ids below 2**48.")
+    check_ids(ids, samples, cuda)
     lane, seed = _checks.role(role), _checks.seed(seed)
     if cuda is not None:
         return cuda.draws_with_replacement(n_players, ids, samples, min_size, max_size, seed, lane)
