@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from fastsa import ops
-from fastsa.estimators import Distributional
+from fastsa.estimators import Distributional, Part, SampleRange
 from fastsa.games import DataGame
 from fastsa.ops import Walks
 from fastsa.utilities import Logistic
@@ -72,7 +72,7 @@ def test_softmax_pairs(benchmark, compare, digits, shared, bar):
     """v(S + z) - v(S) for sizes 100 .. 999 on digits, against two refits per pair."""
     game = DataGame(Logistic(), *digits)
     items = np.arange(64)
-    draw = Distributional(shared=shared).draw(game, items, 0, 3, seed=0, role="train", n_threads=1)
+    draw = Distributional(shared=shared).draw(game, Part(items, SampleRange(0, "train", 0, 3)), n_threads=1)
     pairs = draw.items.size
     sampled = [coalition for row in range(0, draw.walks.rows, max(1, draw.walks.rows // 6)) for coalition in _pair(draw.walks, row)]
 
@@ -95,7 +95,7 @@ def test_accuracy_equals_converged_scikit_learn(compare, digits):
     """Share of coalitions with the accuracy of scikit-learn at tol=1e-10."""
     rounds = 4 if compare.rounds == 1 else 60
     game = DataGame(Logistic(), *digits)
-    draw = Distributional().draw(game, np.arange(rounds), 0, 1, seed=1, role="train", n_threads=1)
+    draw = Distributional().draw(game, Part(np.arange(rounds), SampleRange(1, "train", 0, 1)), n_threads=1)
     coalitions = [c for row in range(draw.walks.rows) for c in _pair(draw.walks, row)]
     ours = game.walk(draw.walks).ravel()
     theirs = refit(digits, coalitions, tol=1e-10, max_iter=10_000)

@@ -48,5 +48,5 @@ def test_moments(benchmark):
     items = np.tile(np.arange(1000), 50)
     values = np.random.default_rng(0).normal(size=(items.size + 1, 1))
     after = np.arange(1, items.size + 1)
-    moments = Moments.zeros(1000, 1)
-    benchmark(lambda: moments.add(values, items=items, after=after, before=after - 1))
+    moments = Moments.zeros((1000,), 1)
+    benchmark(lambda: moments.add(values, cells=items, after=after, before=after - 1))

@@ -13,7 +13,7 @@ import pytest
 import significance
 import small_games
 from fastsa import LabelStream, estimators, exact
-from fastsa.estimators import Distributional, Draw, PermutationShapley
+from fastsa.estimators import Distributional, Draw, Part, PermutationShapley, SampleRange
 
 CONTRIBUTIONS = 3500
 BIAS_CAUGHT = 1 / 6
@@ -82,29 +82,29 @@ def test_distributional_samples_of_many_outputs_are_unbiased(estimator):
 class SkipsTheFirst(PermutationShapley):
     """The mistake of a truncated start: claims all sizes, never counts the contribution to the empty coalition."""
 
-    def draw(self, game, items, first, stop, **lane):
-        return PermutationShapley(min_size=1).draw(game, items, first, stop, **lane)
+    def draw(self, game, part, **options):
+        return PermutationShapley(min_size=1).draw(game, part, **options)
 
 
 class KeepsTwoOrders(PermutationShapley):
     """The mistake of a lazy shuffle: with one order of eight kept sorted, first players come first too often."""
 
-    def draw(self, game, items, first, stop, **lane):
-        drawn = super().draw(game, items, first, stop, **lane)
-        rows = drawn.walks.players.reshape(stop - first, game.n_players).copy()
-        kept = np.arange(first, stop) % 8 == 0
+    def draw(self, game, part, **options):
+        drawn = super().draw(game, part, **options)
+        rows = drawn.walks.players.reshape(part.span.samples, game.n_players).copy()
+        kept = np.arange(part.span.first, part.span.stop) % 8 == 0
         rows[kept] = np.arange(game.n_players)
         walks = replace(drawn.walks, players=rows.reshape(-1))
         place = np.full(game.n_players, -1)
-        place[game.item_players[items]] = items
+        place[game.item_players[part.items]] = part.items
         return Draw(walks, place[walks.players], drawn.after, drawn.before)
 
 
 class LosesTheLast(PermutationShapley):
     """The mistake of stopping one early: the player who completes the coalition is paid nothing."""
 
-    def draw(self, game, items, first, stop, **lane):
-        drawn = super().draw(game, items, first, stop, **lane)
+    def draw(self, game, part, **options):
+        drawn = super().draw(game, part, **options)
         last = np.arange(drawn.items.size) % game.n_players == game.n_players - 1
         return replace(drawn, after=np.where(last, drawn.before, drawn.after))
 
@@ -113,17 +113,17 @@ class LosesTheLast(PermutationShapley):
 class OneSizeShort(Distributional):
     """The mistake of an open end: sizes min_size .. max_size - 1."""
 
-    def draw(self, game, items, first, stop, **lane):
-        return Distributional(self.min_size, self.max_size - 1, self.shared).draw(game, items, first, stop, **lane)
+    def draw(self, game, part, **options):
+        return Distributional(self.min_size, self.max_size - 1, self.shared).draw(game, part, **options)
 
 
 @dataclass(frozen=True)
 class WithoutReplacement(Distributional):
     """The mistake of drawing subsets: nobody is drawn twice."""
 
-    def draw(self, game, items, first, stop, **lane):
-        drawn = super().draw(game, items, first, stop, **lane)
-        rng = np.random.default_rng(first)
+    def draw(self, game, part, **options):
+        drawn = super().draw(game, part, **options)
+        rng = np.random.default_rng(part.span.first)
         players = drawn.walks.players.copy()
         for start, end in zip(drawn.walks.offsets[:-1], drawn.walks.offsets[1:], strict=True):
             players[start:end] = rng.permutation(game.n_players)[: end - start]
@@ -155,7 +155,7 @@ def test_a_biased_twin_fails_the_same_test(twin, game):
 def test_a_sample_gives_every_item_at_most_one_contribution(estimator):
     game = small_games.table(5)
     items = np.arange(5)
-    draw = estimator.draw(game, items, 0, 4, seed=0, role="train", n_threads=1)
+    draw = estimator.draw(game, Part(items, SampleRange(0, "train", 0, 4)), n_threads=1)
     draw.walks.check(5)
     counts = np.bincount(draw.items, minlength=5)
     assert counts.max() <= 4 and (counts == 4).all() or estimator.__class__ is PermutationShapley

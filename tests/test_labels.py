@@ -16,7 +16,7 @@ import significance
 import small_games
 import tolerance
 from fastsa import Labels, LabelStream, exact, games, utilities
-from fastsa.estimators import Distributional, PermutationShapley
+from fastsa.estimators import Distributional, Part, PermutationShapley, SampleRange
 from scipy import stats
 
 ROLES = ["train", "select", "certify", "truth"]
@@ -32,8 +32,7 @@ every_case = pytest.mark.parametrize(("make", "estimator"), CASES.values(), ids=
 
 
 def same_bytes(a, b):
-    parts = ("count", "mean", "deviation")
-    return all(getattr(a.moments, p).tobytes() == getattr(b.moments, p).tobytes() for p in parts) and (a.ids == b.ids).all()
+    return a.statistics.table().tobytes() == b.statistics.table().tobytes() and (a.ids == b.ids).all()
 
 
 def labels_of(game, estimator, samples=20, **options):
@@ -154,7 +153,7 @@ def test_roles_are_uncorrelated(estimator):
     game = small_games.table(6, outputs=1)
     runs = {}
     for role in ROLES:
-        draw = estimator.draw(game, np.arange(6), 0, 20_000, seed=3, role=role, n_threads=2)
+        draw = estimator.draw(game, Part(np.arange(6), SampleRange(3, role, 0, 20_000)), n_threads=2)
         values = game.walk(draw.walks)
         runs[role] = (values[draw.after] - values[draw.before])[draw.items == 0, 0]
         stream = labels_of(game, estimator, 20_000, role=role).mean[0, 0]
@@ -362,14 +361,14 @@ import os, sys, time
 import numpy as np
 import small_games
 from fastsa import LabelStream
-from fastsa.estimators import Distributional, PermutationShapley
+from fastsa.estimators import Distributional, Part, PermutationShapley, SampleRange
 
 def make():
     parts = []
     for game in (small_games.knn(8), small_games.logistic(8, n_classes=3)):
         for estimator in (PermutationShapley(), Distributional(1, 9, shared=4)):
             labels = LabelStream(game, estimator, samples=20, n_threads=2).collect()
-            parts.append(labels.mean.tobytes() + labels.moments.deviation.tobytes())
+            parts.append(labels.statistics.table().tobytes())
     return b"".join(parts)
 
 before = make()

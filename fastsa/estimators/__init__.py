@@ -1,7 +1,33 @@
-"""Estimators: from utility values to labels, each unbiased for the estimand that it states."""
+"""Estimators: from utility values to labels, each of which states its estimand and whether it is unbiased."""
 
+from fastsa.estimators.adjusted import AdjustedMSR
+from fastsa.estimators.contributions import Draw
 from fastsa.estimators.distributional import Distributional
-from fastsa.estimators.estimator import Draw, Estimator, from_config
-from fastsa.estimators.permutation import PermutationShapley
+from fastsa.estimators.estimator import Estimator, Finalized, Part, SampleRange, Statistics, from_config
+from fastsa.estimators.leave_one_out import LeaveOneOut
+from fastsa.estimators.linear_pool import BanzhafMSR, Semivalue, UnbiasedKernelSHAP
+from fastsa.estimators.permutation import BetaShapley, PermutationShapley
+from fastsa.estimators.regression import LIME, KernelSHAP, LeverageSHAP
+from fastsa.estimators.sgd import SGDShapley
 
-__all__ = ["Distributional", "Draw", "Estimator", "PermutationShapley", "from_config"]
+__all__ = [
+    "LIME",
+    "AdjustedMSR",
+    "BanzhafMSR",
+    "BetaShapley",
+    "Distributional",
+    "Draw",
+    "Estimator",
+    "Finalized",
+    "KernelSHAP",
+    "LeaveOneOut",
+    "LeverageSHAP",
+    "Part",
+    "PermutationShapley",
+    "SGDShapley",
+    "SampleRange",
+    "Semivalue",
+    "Statistics",
+    "UnbiasedKernelSHAP",
+    "from_config",
+]

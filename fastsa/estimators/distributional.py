@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa import _checks
-from fastsa.estimators.estimator import Draw, Estimator
+from fastsa.estimators.contributions import Draw, MeanEstimator
+from fastsa.estimators.estimator import Part
 from fastsa.games import Game
 from fastsa.ops import Walks, draws_with_replacement
 
@@ -17,7 +17,7 @@ _MANY_BRANCHES = 4  # from here on, what it takes to prepare a coalition for the
 
 
 @dataclass(frozen=True)
-class Distributional(Estimator):
+class Distributional(MeanEstimator):
     """Distributional Shapley values (Ghorbani, Kim and Zou, ICML 2020) over a law of sizes.
 
     One sample of a point z draws a size uniform on min_size .. max_size (default 100 .. 999, the law of Covert et al.,
@@ -62,8 +62,9 @@ class Distributional(Estimator):
         law[self.min_size :] = 1.0 / (self.max_size + 1 - self.min_size)
         return law
 
-    def check(self, game: Game, items: NDArray[np.int64]) -> None:
-        pass
+    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
+        if game.item_players is None:
+            raise ValueError("Distributional values points of a data set; for the features of inputs use PermutationShapley.")
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         return items.size + np.unique(game.ids[items] // np.uint64(self.shared)).size
@@ -73,19 +74,17 @@ class Distributional(Estimator):
         walk = 4 * (self.min_size + self.max_size) / 2
         return blocks * (walk + 64) + items.size * (4 + 3 * 8 + 8 * game.n_outputs)
 
-    def draw(
-        self, game: Game, items: NDArray[np.int64], first: int, stop: int, *, seed: int, role: str, n_threads: int | None
-    ) -> Draw:
+    def draw(self, game: Game, part: Part, *, n_threads: int | None) -> Draw:
+        items, samples = part.items, part.span.samples
         blocks, block_of_item = np.unique(game.ids[items] // np.uint64(self.shared), return_inverse=True)
-        samples = stop - first
         players, offsets = draws_with_replacement(
             game.n_players,
             np.tile(blocks, samples),
-            np.repeat(np.arange(first, stop).astype(np.uint32), blocks.size),
+            np.repeat(np.arange(part.span.first, part.span.stop).astype(np.uint32), blocks.size),
             min_size=self.min_size,
             max_size=self.max_size,
-            seed=seed,
-            role=role,
+            seed=part.span.seed,
+            role=part.span.role,
             n_threads=n_threads,
         )
         by_block = np.argsort(block_of_item, kind="stable")

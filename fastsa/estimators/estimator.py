@@ -1,33 +1,77 @@
-"""What a stream asks of an estimator: which walks to take, and which differences of values are contributions."""
+"""What a stream asks of an estimator: which walks to take, what to keep of their values, and the labels that follow."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.games import Game
+from fastsa.games import Game, Roster
 from fastsa.ops import Walks
 
 _registered: dict[str, type[Estimator]] = {}
+S = TypeVar("S", bound="Statistics")
+
+
+class Statistics(Protocol):
+    """What an estimator keeps of the values it has seen: mergeable, with a first axis of games or items."""
+
+    def take(self: S, items: Any) -> S: ...
+
+    def put(self: S, items: Any, part: S) -> None: ...
+
+    def merge(self: S, other: S) -> S: ...
+
+    def beside(self: S, *others: S) -> S: ...
+
+    def table(self) -> NDArray[np.float64]:
+        """The numbers as [items or games, columns], for storage."""
+        ...
+
+    def fill(self, table: NDArray[np.float64]) -> None:
+        """Overwrite the numbers with those of a table."""
+        ...
+
+
+class Finalized(NamedTuple):
+    """Labels: mean and stderr float64 [*cells, outputs], count int64 [*cells]."""
+
+    mean: NDArray[np.float64]
+    stderr: NDArray[np.float64]
+    count: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Draw:
-    """Walks to take, and contributions to make of their values.
+class SampleRange:
+    """Samples first .. stop - 1 of one seed and role."""
 
-    Contribution c belongs to the item at position items[c] and is values[after[c]] - values[before[c]]; the
-    contributions of one item stand in the order of its samples.
+    seed: int
+    role: str
+    first: int
+    stop: int
+
+    @property
+    def samples(self) -> int:
+        return self.stop - self.first
+
+    def overlaps(self, other: SampleRange) -> bool:
+        same_lane = (self.seed, self.role) == (other.seed, other.role)
+        return same_lane and self.first < other.stop and other.first < self.stop
+
+
+class Part(NamedTuple):
+    """What a draw is for: a span of samples of the items at these positions of a game.
+
+    opening : whether these are the first samples of the items in this run, so that what is evaluated once per game is due.
     """
 
-    walks: Walks
     items: NDArray[np.int64]
-    after: NDArray[np.int64]
-    before: NDArray[np.int64]
+    span: SampleRange
+    opening: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,17 +79,26 @@ class Estimator(ABC):
     """Base of all estimators: frozen settings, comparable, with a readable repr.
 
     unit : what one sample is.
-    shares_draws : whether all items share each sample, so that their errors are correlated (cross-fit by sample).
+    shares_draws : whether all players of a game share each sample, so that their errors are correlated (where the items are
+        players of one game, cross-fit by sample).
     replacement : whether coalitions are drawn with replacement (see fastsa.exact).
+    pooled : whether labels need all samples at once; then a stream makes all samples of an item before the next.
+    statistics_type : the class of its statistics, whose fields are arrays.
     """
 
     unit: ClassVar[str]
     shares_draws: ClassVar[bool]
     replacement: ClassVar[bool] = False
-    unbiased: ClassVar[bool] = True
+    pooled: ClassVar[bool] = False
+    statistics_type: ClassVar[type]
 
     def __init_subclass__(cls) -> None:
         _registered[cls.__name__] = cls
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether the expectation of a label is its estimand, at any number of samples."""
+        return True
 
     @property
     @abstractmethod
@@ -58,12 +111,8 @@ class Estimator(ABC):
         return 1
 
     @abstractmethod
-    def size_law(self, n_players: int) -> NDArray[np.float64]:
-        """P(size = t) of the coalition that an item joins, t = 0, 1, ..."""
-
-    @abstractmethod
-    def check(self, game: Game, items: NDArray[np.int64]) -> None:
-        """Raise ValueError when the game cannot be valued by this estimator."""
+    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
+        """Raise ValueError when the game cannot be valued by this estimator, or not with so many samples."""
 
     @abstractmethod
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
@@ -74,16 +123,38 @@ class Estimator(ABC):
         """Memory of one sample of these items: its walks, values and contributions."""
 
     @abstractmethod
-    def draw(
-        self, game: Game, items: NDArray[np.int64], first: int, stop: int, *, seed: int, role: str, n_threads: int | None
-    ) -> Draw:
-        """The walks of samples first .. stop - 1 for the items at these positions."""
+    def statistics(self, roster: Roster, span: SampleRange, after: Any = None) -> Any:
+        """Statistics for the samples of a span of these items, to be added to; `after` holds those of earlier ones."""
+
+    @abstractmethod
+    def draw(self, game: Game, part: Part, *, n_threads: int | None) -> Any:
+        """A draw, whose `walks` are to be taken."""
+
+    @abstractmethod
+    def add(self, statistics: Any, rows: NDArray[np.int64], draw: Any, values: NDArray[np.float64]) -> None:
+        """Add the values of a draw's walks, in place; rows[i] is the statistics' row of item i."""
+
+    @abstractmethod
+    def finalize(self, statistics: Any, roster: Roster) -> Finalized:
+        """The labels that follow from the statistics."""
 
     def _settle(self, name: str, *, least: int) -> int:
         """A setting checked and held as int, so that equal settings compare, print and are stored alike."""
         settled = _checks.count(name, getattr(self, name), least=least)
         object.__setattr__(self, name, settled)
         return settled
+
+    def _settle_number(self, name: str, *, above: float | None = None, below: float | None = None) -> float:
+        settled = _checks.number(name, getattr(self, name), above=above)
+        if below is not None and settled >= below:
+            raise ValueError(f"{name} is {settled}; expected a number below {below:g}.")
+        object.__setattr__(self, name, settled)
+        return settled
+
+    def _settle_flag(self, name: str) -> None:
+        if not isinstance(getattr(self, name), (bool, np.bool_)):
+            raise TypeError(f"{name} is {getattr(self, name)!r}; expected True or False.")
+        object.__setattr__(self, name, bool(getattr(self, name)))
 
     def config(self) -> dict[str, Any]:
         """The estimator as plain data; `from_config` makes it again."""

@@ -46,6 +46,7 @@ class DataGame:
     """
 
     n_outputs: int
+    draws_background = False
 
     def __init__(
         self,

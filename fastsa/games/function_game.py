@@ -31,6 +31,8 @@ class FunctionGame:
     array([[3.]])
     """
 
+    draws_background = False
+
     def __init__(self, fn: Callable[[NDArray[np.bool_]], Any], n_players: int) -> None:
         if not callable(fn):
             raise TypeError(f"fn is {fn!r}; expected a function of booleans [rows, n_players].")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,10 +21,13 @@ class Game(Protocol):
     n_players: int
     n_outputs: int
     ids: NDArray[np.uint64]
-    item_players: NDArray[np.int32]
-    """The player that each item is: below n_players for a point that can be drawn, beyond for one that only branches."""
+    item_players: NDArray[np.int32] | None
+    """The player that each item is: below n_players for one that can be drawn, beyond for one that only branches. None where
+    every item is a game of its own, whose players are all valued."""
     fingerprint: str
     """Tells this game's labels from another's."""
+    draws_background: bool
+    """Whether a sample draws something of its own (a background row), so that even its empty coalition is random."""
 
     def walk(
         self,
@@ -36,9 +40,36 @@ class Game(Protocol):
         """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs]."""
         ...
 
-    def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
-        """Values of booleans [rows, n_players]: float64 [rows, n_outputs]."""
+    def evaluate(self, *coalitions: Any) -> NDArray[np.float64]:
+        """Values of booleans [rows, n_players], after the items [rows] that they are of where there are many games."""
         ...
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who gets labels: the items of a game, or the players of every item where each item is a game of its own."""
+
+    ids: NDArray[np.uint64]
+    n_players: int
+    n_outputs: int
+    one_game: bool
+
+    @staticmethod
+    def of(game: Game) -> Roster:
+        return Roster(game.ids, game.n_players, game.n_outputs, game.item_players is not None)
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The shape of what is counted: [items] of one game, [items, players] of many."""
+        return (self.ids.size,) if self.one_game else (self.ids.size, self.n_players)
+
+    @property
+    def game_ids(self) -> NDArray[np.uint64]:
+        """The id of every game: 0 for the one whose items are its players, else the items' own."""
+        return np.zeros(1, np.uint64) if self.one_game else self.ids
+
+    def take(self, items: Any) -> Roster:
+        return Roster(self.ids[items], self.n_players, self.n_outputs, self.one_game)
 
 
 def check_coalitions(coalitions: Any, n_players: int) -> NDArray[np.bool_]:

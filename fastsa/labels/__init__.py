@@ -1,6 +1,7 @@
 """Labels: noisy, unbiased values of items, their streams and their files."""
 
-from fastsa.labels.labels import Labels, SampleRange
+from fastsa.estimators import SampleRange
+from fastsa.labels.labels import Labels
 from fastsa.labels.store import Chunk, DamagedChunk, LabelStore
 from fastsa.labels.stream import Cost, LabelBatch, LabelStream
 

@@ -5,35 +5,21 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators import Estimator, from_config
-from fastsa.games import Game
-from fastsa.ops import Moments
+from fastsa.estimators import Estimator, Finalized, SampleRange, Statistics, from_config
+from fastsa.games import Game, Roster
 
 if TYPE_CHECKING:
     import pandas
 
-_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class SampleRange:
-    """Samples first .. stop - 1 of one seed and role."""
-
-    seed: int
-    role: str
-    first: int
-    stop: int
-
-    def overlaps(self, other: SampleRange) -> bool:
-        same_lane = (self.seed, self.role) == (other.seed, other.role)
-        return same_lane and self.first < other.stop and other.first < self.stop
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -42,12 +28,14 @@ class Labels:
 
     Attributes
     ----------
-    mean, stderr, variance : float64 [items, outputs]: the label, its standard error, and the sample variance of one
-        contribution (count * stderr^2). NaN where there are too few contributions: none for the mean, one for the others.
-    count : int64 [items], contributions per item
+    mean, stderr, variance : float64 [items, outputs], or [items, players, outputs] where every item is a game of its own: the
+        label, its standard error, and the variance of one sample (count * stderr^2). NaN where there are too few samples:
+        none for the mean, one for the others.
+    count : int64 [items] or [items, players], samples that a label has
     evaluations : utility evaluations spent on all items together
     ids : uint64 [items]
     estimator, ranges, fingerprint : what made them: estimator, sample ranges (seed, role, first, stop), and game
+    statistics, roster : the sums that the labels follow from, and whose they are
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
@@ -56,28 +44,36 @@ class Labels:
     ([10, 10, 10, 10], 50)
     """
 
-    moments: Moments
-    ids: NDArray[np.uint64]
+    statistics: Statistics
+    roster: Roster
     estimator: Estimator
     ranges: tuple[SampleRange, ...]
     evaluations: int
     fingerprint: str
 
     @property
+    def ids(self) -> NDArray[np.uint64]:
+        return self.roster.ids
+
+    @property
     def mean(self) -> NDArray[np.float64]:
-        return np.where(self.count[:, None] > 0, self.moments.mean, np.nan)
-
-    @property
-    def count(self) -> NDArray[np.int64]:
-        return self.moments.count
-
-    @property
-    def variance(self) -> NDArray[np.float64]:
-        return self.moments.variance()
+        return self._finalized.mean
 
     @property
     def stderr(self) -> NDArray[np.float64]:
-        return np.sqrt(self.variance / np.maximum(self.count, 1)[:, None])
+        return self._finalized.stderr
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        return self._finalized.count
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        return self.count[..., None] * self.stderr**2
+
+    @cached_property
+    def _finalized(self) -> Finalized:
+        return self.estimator.finalize(self.statistics, self.roster)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -122,31 +118,44 @@ class Labels:
         self._check_game(other.fingerprint)
         if self.estimator != other.estimator:
             raise ValueError(f"labels of {self.estimator} and of {other.estimator} have different estimands; not merged.")
-        if self.moments.mean.shape[1] != other.moments.mean.shape[1]:
-            raise ValueError("the labels have different outputs; not merged.")
+        if self.roster.n_outputs != other.roster.n_outputs or self.roster.n_players != other.roster.n_players:
+            raise ValueError("the labels have different outputs or players; not merged.")
         evaluations = self.evaluations + other.evaluations
         if self.ids.size == other.ids.size and np.array_equal(np.sort(self.ids), np.sort(other.ids)):
-            other = other.take(np.argsort(other.ids)[np.argsort(np.argsort(self.ids))])
             for mine in self.ranges:
                 for theirs in other.ranges:
                     if mine.overlaps(theirs):
                         raise ValueError(f"both labels hold samples of {mine} and {theirs}; merging would count some twice.")
-            merged = self.moments.merge(other.moments)
-            return replace(self, moments=merged, ranges=_joined(self.ranges + other.ranges), evaluations=evaluations)
+            if not np.array_equal(self.ids, other.ids):
+                other = other.take(np.argsort(other.ids)[np.argsort(np.argsort(self.ids))])
+            merged = self.statistics.merge(other.statistics)
+            return replace(self, statistics=merged, ranges=_joined(self.ranges + other.ranges), evaluations=evaluations)
         if np.intersect1d(self.ids, other.ids).size:
             raise ValueError("the labels share some items but not all; merge labels of equal or of disjoint items.")
         if self.ranges != other.ranges:
             raise ValueError(f"labels of different items hold different samples, {self.ranges} and {other.ranges}.")
-        both = Moments(
-            *(np.concatenate([getattr(self.moments, f), getattr(other.moments, f)]) for f in ("count", "mean", "deviation"))
-        )
-        return replace(self, moments=both, ids=np.concatenate([self.ids, other.ids]), evaluations=evaluations)
+        roster = replace(self.roster, ids=np.concatenate([self.ids, other.ids]))
+        return replace(self, statistics=self.statistics.beside(other.statistics), roster=roster, evaluations=evaluations)
 
     def take(self, items: Any) -> Labels:
-        """The labels of the items at these positions. Their evaluations stay those of the whole run."""
+        """The labels of the items at these positions. Their evaluations stay those of the whole run.
+
+        Raises ValueError for labels that follow from all players of one game together.
+        """
+        if self.roster.one_game and self.estimator.pooled:
+            name = type(self.estimator).__name__
+            raise ValueError(f"{name} labels follow from all players together; take rows of .mean and .stderr instead.")
         items = np.asarray(items)
-        part = Moments(self.moments.count[items], self.moments.mean[items], self.moments.deviation[items])
-        return replace(self, moments=part, ids=self.ids[items])
+        return replace(self, statistics=self.statistics.take(items), roster=self.roster.take(items))
+
+    def under(self, estimator: Estimator) -> Labels:
+        """The labels that another estimator makes of the same evaluated coalitions, at no further evaluation.
+
+        Raises ValueError for estimators that do not keep a pool of coalitions, or would draw others.
+        """
+        if not (self.estimator.pooled and self.estimator.same_draws(estimator)):
+            raise ValueError(f"{estimator} does not draw the coalitions of {self.estimator}; make labels of its own.")
+        return replace(self, estimator=estimator)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an .npz archive without pickle; `Labels.load` gives the same bytes back.
@@ -159,8 +168,11 @@ class Labels:
             "ranges": [asdict(r) for r in self.ranges],
             "evaluations": self.evaluations,
             "fingerprint": self.fingerprint,
+            "n_players": self.roster.n_players,
+            "n_outputs": self.roster.n_outputs,
+            "one_game": self.roster.one_game,
         }
-        arrays = {"ids": self.ids, **vars(self.moments)}
+        arrays = {"ids": self.ids, **{f.name: getattr(self.statistics, f.name) for f in fields(self.statistics)}}
         unfinished = f"{os.fspath(path)}.{os.getpid()}.part"
         try:
             with open(unfinished, "wb") as file:
@@ -178,31 +190,36 @@ class Labels:
         about = json.loads(str(stored["about"]))
         if about.get("format") != _FORMAT:
             raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
+        estimator = from_config(about["estimator"])
+        roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"])
+        kind = estimator.statistics_type
         return Labels(
-            Moments(stored["count"], stored["mean"], stored["deviation"]),
-            stored["ids"],
-            from_config(about["estimator"]),
+            kind(**{f.name: stored[f.name] for f in fields(kind)}),
+            roster,
+            estimator,
             tuple(SampleRange(**r) for r in about["ranges"]),
             about["evaluations"],
             about["fingerprint"],
         )
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """One row per item and output: id, output, mean, stderr, count. Needs pandas."""
+        """One row per item (player, where every item is a game) and output: id, output, mean, stderr, count. Needs pandas."""
         try:
             import pandas
         except ImportError:
             raise _checks.BackendUnavailable("to_dataframe needs pandas: pip install pandas.") from None
-        items, outputs = self.mean.shape
-        return pandas.DataFrame(
-            {
-                "id": np.repeat(self.ids, outputs),
-                "output": np.tile(np.arange(outputs), items),
-                "mean": self.mean.ravel(),
-                "stderr": self.stderr.ravel(),
-                "count": np.repeat(self.count, outputs),
-            }
-        )
+        cells, outputs = self.mean.shape[:-1], self.roster.n_outputs
+        n_cells = int(np.prod(cells))
+        columns = {"id": np.repeat(self.ids, outputs * n_cells // self.ids.size)}
+        if not self.roster.one_game:
+            columns["player"] = np.tile(np.repeat(np.arange(self.roster.n_players), outputs), self.ids.size)
+        columns |= {
+            "output": np.tile(np.arange(outputs), n_cells),
+            "mean": self.mean.ravel(),
+            "stderr": self.stderr.ravel(),
+            "count": np.repeat(self.count.ravel(), outputs),
+        }
+        return pandas.DataFrame(columns)
 
     def _check_game(self, fingerprint: str) -> None:
         if fingerprint != self.fingerprint:
@@ -211,13 +228,14 @@ class Labels:
 
 def _read(path: str) -> dict[str, NDArray[Any]]:
     """The arrays of a labels file; ValueError for any other file."""
-    names = ("about", "ids", "count", "mean", "deviation")
     with open(path, "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in names}
+                stored = {name: archive[name] for name in archive}
+            stored["about"], stored["ids"]
         except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
             raise ValueError(f"{path} does not hold labels; expected a file written by Labels.save.") from None
+    return stored
 
 
 def _joined(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators import Estimator, from_config
-from fastsa.games import Game
-from fastsa.labels.labels import Labels, SampleRange
+from fastsa.estimators import Estimator, SampleRange, Statistics, from_config
+from fastsa.games import Game, Roster
+from fastsa.labels.labels import Labels
 from fastsa.labels.stream import LabelStream
-from fastsa.ops import Moments
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class DamagedChunk(ValueError):
@@ -51,7 +50,7 @@ class LabelStore:
         about.json          what the labels are of, and the grid
         ids.npy             uint64 [items]
         journal-*.jsonl     one line per finished chunk: block, samples, file, sha256
-        *.npy               float64 [block items, 1 + 2 outputs]: count, means, sums of squared deviations
+        *.npy               float64 [block items, columns]: the estimator's statistics, such as counts, means, sums of squares
 
     >>> import fastsa, tempfile
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
@@ -76,6 +75,8 @@ class LabelStore:
         self.role: str = about["role"]
         self.seed: int = about["seed"]
         self.n_outputs: int = about["n_outputs"]
+        self.n_players: int = about["n_players"]
+        self.one_game: bool = about["one_game"]
         self.samples_per_chunk: int = about["samples_per_chunk"]
         self._block_offsets = np.array(about["block_offsets"], dtype=np.int64)
         self.ids: NDArray[np.uint64] = np.load(self.path / "ids.npy", allow_pickle=False)
@@ -104,7 +105,8 @@ class LabelStore:
             raise ValueError(f"{path} is not empty; open it with LabelStore(path), or name a new folder.")
         stream = LabelStream(game, estimator, samples=1, role=role, seed=seed, items=items)
         wanted = _checks.count("items_per_chunk", items_per_chunk)
-        blocks = stream.item_blocks(game.ids.size if estimator.shares_draws else wanted)
+        shared = estimator.shares_draws and game.item_players is not None
+        blocks = stream.item_blocks(game.ids.size if shared else wanted)
         about = {
             "format": _FORMAT,
             "estimator": estimator.config(),
@@ -112,6 +114,8 @@ class LabelStore:
             "role": role,
             "seed": seed,
             "n_outputs": game.n_outputs,
+            "n_players": game.n_players,
+            "one_game": game.item_players is not None,
             "samples_per_chunk": _checks.count("samples_per_chunk", samples_per_chunk),
             "block_offsets": [0, *np.cumsum([b.size for b in blocks]).tolist()],
         }
@@ -178,15 +182,18 @@ class LabelStore:
         whole = [f for f in firsts if all((block, f) in chunks for block in range(self.n_blocks))]
         if not whole:
             raise ValueError(f"{self.path} holds no sample of all its items yet; run it.")
-        parts = [self._block_moments(block, [chunks[block, first] for first in whole]) for block in range(self.n_blocks)]
-        moments = Moments(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("count", "mean", "deviation")))
+        parts = [self._block_statistics(block, [chunks[block, first] for first in whole]) for block in range(self.n_blocks)]
+        statistics = parts[0].beside(*parts[1:])
         evaluations = sum(chunks[block, first].evaluations for block in range(self.n_blocks) for first in whole)
         ranges = _ranges(self.seed, self.role, [(f, f + self.samples_per_chunk) for f in whole])
-        return Labels(moments, self.ids, self.estimator, ranges, evaluations, self.fingerprint)
+        return Labels(statistics, self._roster(self.ids), self.estimator, ranges, evaluations, self.fingerprint)
 
     @property
     def n_blocks(self) -> int:
         return self._block_offsets.size - 1
+
+    def _roster(self, ids: NDArray[np.uint64]) -> Roster:
+        return Roster(ids, self.n_players, self.n_outputs, self.one_game)
 
     def _ids_of(self, block: int) -> NDArray[np.uint64]:
         return self.ids[self._block_offsets[block] : self._block_offsets[block + 1]]
@@ -202,9 +209,8 @@ class LabelStore:
             seed=self.seed,
             n_threads=n_threads,
         ).collect()
-        table = np.concatenate([labels.count[:, None], labels.moments.mean, labels.moments.deviation], axis=1)
         name = f"block{block:06d}-sample{first:010d}.npy"
-        digest = _write_array(self.path / name, table)
+        digest = _write_array(self.path / name, labels.statistics.table())
         chunk = Chunk(block, first, first + self.samples_per_chunk, name, digest, labels.evaluations)
         with open(self._journal, "ab") as journal:
             journal.write(json.dumps(vars(chunk)).encode() + b"\n")
@@ -214,18 +220,22 @@ class LabelStore:
     def _is_whole(self, chunk: Chunk) -> bool:
         return hashlib.sha256((self.path / chunk.file).read_bytes()).hexdigest() == chunk.sha256
 
-    def _block_moments(self, block: int, chunks: list[Chunk]) -> Moments:
-        """The moments of one block over its chunks, merged in the order of samples."""
-        total = Moments.zeros(self._ids_of(block).size, self.n_outputs)
-        for chunk in chunks:
-            if not self._is_whole(chunk):
-                raise DamagedChunk(f"{self.path / chunk.file} is damaged; run the store again to make it anew.")
-            table = np.load(self.path / chunk.file, mmap_mode="r", allow_pickle=False)
-            part = Moments(
-                table[:, 0].astype(np.int64), np.array(table[:, 1 : 1 + self.n_outputs]), np.array(table[:, 1 + self.n_outputs :])
-            )
+    def _block_statistics(self, block: int, chunks: list[Chunk]) -> Statistics:
+        """The statistics of one block over its chunks, merged in the order of samples."""
+        parts = [self._chunk_statistics(block, chunk) for chunk in chunks]
+        total = parts[0]
+        for part in parts[1:]:
             total = total.merge(part)
         return total
+
+    def _chunk_statistics(self, block: int, chunk: Chunk) -> Statistics:
+        if not self._is_whole(chunk):
+            raise DamagedChunk(f"{self.path / chunk.file} is damaged; run the store again to make it anew.")
+        part: Statistics = self.estimator.statistics(
+            self._roster(self._ids_of(block)), SampleRange(self.seed, self.role, chunk.first, chunk.stop)
+        )
+        part.fill(np.load(self.path / chunk.file, allow_pickle=False))
+        return part
 
 
 def _ranges(seed: int, role: str, pieces: list[tuple[int, int]]) -> tuple[SampleRange, ...]:

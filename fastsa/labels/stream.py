@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
-from fastsa.estimators import Estimator
-from fastsa.games import DEFAULT_MAX_BYTES, Game
-from fastsa.labels.labels import Labels, SampleRange
-from fastsa.ops import Moments
+from fastsa.estimators import Estimator, Part, SampleRange
+from fastsa.games import DEFAULT_MAX_BYTES, Game, Roster
+from fastsa.labels.labels import Labels
 
 _EVALUATIONS_PER_BATCH = 8192
 _WALKS_PER_THREAD = 4
@@ -28,7 +27,8 @@ class LabelBatch:
     """Running totals of the items that the last samples were for; they replace earlier ones.
 
     items int64 [items]: positions among the game's items; ids uint64 [items]; mean, stderr float64 [items, outputs]; count
-    int64 [items]. `samples` is how many samples of single items this batch added.
+    int64 [items]; where every item is a game of its own they have an axis of players after the items. `samples` is how many
+    samples of single items this batch added.
     """
 
     items: NDArray[np.int64]
@@ -115,8 +115,11 @@ class LabelStream:
         self._batch = None if batch is None else _checks.count("batch", batch)
         self._max_bytes = DEFAULT_MAX_BYTES if max_bytes is None else _checks.count("max_bytes", max_bytes)
         self._n_threads = _threads.resolve(n_threads)
-        estimator.check(game, self._items)
+        estimator.check(game, self._items, self._stop if after is None else self._stop - after.ranges[0].first)
         self._after = after
+        one_game = game.item_players is not None
+        self._shared = estimator.shares_draws and one_game
+        self._together = estimator.pooled and one_game
 
     @property
     def total(self) -> int:
@@ -128,23 +131,21 @@ class LabelStream:
         return _blocks(self._items, self._game.ids, self._estimator.item_block, size)
 
     def __iter__(self) -> Iterator[LabelBatch]:
-        return self._run(_State(self))
+        return (batch for batch in self._run(_State(self), labelled=True) if isinstance(batch, LabelBatch))
 
     def collect(self, progress: Callable[[int], Any] | None = None) -> Labels:
         """Run to the end. `progress(n)` is called after each batch with the samples of single items that it added."""
         state = _State(self)
-        for batch in self._run(state):
+        for samples in self._run(state, labelled=False):
             if progress is not None:
-                progress(batch.samples)
-        new = SampleRange(self._seed, self._role, self._first, self._stop)
+                progress(samples)
+        new = self._range(self._first, self._stop)
         ranges, spent = (new,), state.evaluations
         if self._after is not None:
             (done,) = self._after.ranges
             ranges = (SampleRange(done.seed, done.role, done.first, new.stop),)
             spent += self._after.evaluations
-        return Labels(
-            state.part(self._items), self._game.ids[self._items], self._estimator, ranges, spent, self._game.fingerprint
-        )
+        return Labels(state.statistics, state.roster, self._estimator, ranges, spent, self._game.fingerprint)
 
     def cost(self) -> Cost:
         """Evaluations that the whole stream will take, and the seconds they will, from timing a few of its walks.
@@ -152,16 +153,16 @@ class LabelStream:
         The walks timed are thrown away, and taken again by the stream itself.
         """
         items = self._items
-        if not self._estimator.shares_draws:
+        if not self._shared:
             items = items[: 64 * self._estimator.item_block]
-        self._draw_values(items, self._first, self._first + 1, _threads.Cancel())  # warms caches and pools
+        self._draw_values(Part(items, self._range(self._first, self._first + 1)), _threads.Cancel())  # warms caches and pools
         samples = 1 if items.size < self._items.size else min(self._n_threads, self._stop - self._first)
         per_sample = self._estimator.evaluations(self._game, items)
         share = min(_EVALUATIONS_PER_BATCH / per_sample, self._max_bytes / self._estimator.n_bytes(self._game, items))
         most = min(self._stop - self._first, max(samples, int(share)))
         while True:
             start = time.perf_counter()
-            self._draw_values(items, self._first, self._first + samples, _threads.Cancel())
+            self._draw_values(Part(items, self._range(self._first, self._first + samples), opening=False), _threads.Cancel())
             seconds = time.perf_counter() - start
             if seconds >= _SECONDS_TIMED or samples == most:
                 break
@@ -172,15 +173,20 @@ class LabelStream:
             self._items.size, self._stop - self._first, int(evaluations), seconds * evaluations / timed, self._n_threads
         )
 
-    def _run(self, state: _State) -> Iterator[LabelBatch]:
-        """Batches made one ahead of the consumer, on a thread of their own."""
-        made: queue.Queue[LabelBatch | BaseException | None] = queue.Queue(maxsize=1)
+    def _range(self, first: int, stop: int) -> SampleRange:
+        return SampleRange(self._seed, self._role, first, stop)
+
+    def _run(self, state: _State, *, labelled: bool) -> Iterator[LabelBatch | int]:
+        """Batches, or the numbers of samples in them, made one ahead of the consumer on a thread of their own."""
+        made: queue.Queue[LabelBatch | int | BaseException | None] = queue.Queue(maxsize=1)
         cancel = _threads.Cancel()
 
         def make() -> None:
             try:
-                for items, first, stop in self._parts():
-                    made.put(self._make(state, items, first, stop, cancel))
+                for part in self._parts():
+                    self._add(state, part, cancel)
+                    samples = part.items.size * part.span.samples
+                    made.put(state.batch(part.items, samples) if labelled else samples)
                 made.put(None)
             except BaseException as error:
                 made.put(error)
@@ -200,63 +206,63 @@ class LabelStream:
                 except queue.Empty:
                     pass
 
-    def _parts(self) -> Iterator[tuple[NDArray[np.int64], int, int]]:
-        """(items, first sample, stop): samples in order, items within them, as many at a time as a batch holds."""
+    def _parts(self) -> Iterator[Part]:
+        """Samples in order, items within them, as many at a time as a batch holds; or all samples of some items at a time."""
         estimator, items = self._estimator, self._items
         per_sample = max(1.0, estimator.evaluations(self._game, items))
         wanted = self._batch or max(_EVALUATIONS_PER_BATCH, _WALKS_PER_THREAD * self._n_threads * per_sample / items.size)
-        if estimator.shares_draws and self._batch is None:
+        if self._shared and self._batch is None:
             wanted = max(wanted, _WALKS_PER_THREAD * self._n_threads * per_sample)
         share = min(wanted / per_sample, self._max_bytes / estimator.n_bytes(self._game, items))
+        total = self._stop - self._first
+        if estimator.pooled and not self._together:
+            chunks = self.item_blocks(max(1, int(share / total * items.size)))
+            samples = max(1, min(total, int(share * items.size)))
+            for chunk in chunks:
+                yield from (self._part(chunk, first, samples) for first in range(self._first, self._stop, samples))
+            return
         samples = max(1, int(share))
         chunks = [items]
-        if share < 1 and not estimator.shares_draws:
+        if share < 1 and not self._shared:
             chunks = self.item_blocks(max(1, int(share * items.size)))
         for first in range(self._first, self._stop, samples):
-            for chunk in chunks:
-                yield chunk, first, min(first + samples, self._stop)
+            yield from (self._part(chunk, first, samples) for chunk in chunks)
 
-    def _draw_values(
-        self, items: NDArray[np.int64], first: int, stop: int, cancel: _threads.Cancel
-    ) -> tuple[Any, NDArray[np.float64]]:
-        draw = self._estimator.draw(
-            self._game, items, first, stop, seed=self._seed, role=self._role, n_threads=self._n_threads
-        )
+    def _part(self, items: NDArray[np.int64], first: int, samples: int) -> Part:
+        opening = first == self._first and self._after is None
+        return Part(items, self._range(first, min(first + samples, self._stop)), opening)
+
+    def _draw_values(self, part: Part, cancel: _threads.Cancel) -> tuple[Any, NDArray[np.float64]]:
+        draw = self._estimator.draw(self._game, part, n_threads=self._n_threads)
         values = self._game.walk(draw.walks, max_bytes=self._max_bytes, n_threads=self._n_threads, cancel=cancel)
         return draw, values
 
-    def _make(
-        self, state: _State, items: NDArray[np.int64], first: int, stop: int, cancel: _threads.Cancel
-    ) -> LabelBatch:
-        draw, values = self._draw_values(items, first, stop, cancel)
-        state.moments.add(values, items=draw.items, after=draw.after, before=draw.before)
+    def _add(self, state: _State, part: Part, cancel: _threads.Cancel) -> None:
+        draw, values = self._draw_values(part, cancel)
+        self._estimator.add(state.statistics, state.row_of, draw, values)
         state.evaluations += draw.walks.n_values
-        part = state.part(items)
-        counted = np.maximum(part.count, 1)[:, None]
-        return LabelBatch(
-            items,
-            self._game.ids[items],
-            np.where(part.count[:, None] > 0, part.mean, np.nan),
-            np.sqrt(part.variance() / counted),
-            part.count,
-            items.size * (stop - first),
-        )
 
 
 class _State:
-    """Running totals of one run over a stream, for all items of the game."""
+    """Running totals of one run over a stream."""
 
     def __init__(self, stream: LabelStream) -> None:
-        self.moments = Moments.zeros(stream._game.ids.size, stream._game.n_outputs)
+        self._estimator = stream._estimator
+        self._together = stream._together
+        self.roster = Roster.of(stream._game).take(stream._items)
+        self.row_of = np.full(stream._game.ids.size, -1, dtype=np.int64)
+        self.row_of[stream._items] = np.arange(stream._items.size)
+        after = None if stream._after is None else stream._after.statistics
+        self.statistics = stream._estimator.statistics(self.roster, stream._range(stream._first, stream._stop), after)
         self.evaluations = 0
-        if stream._after is not None:
-            done = stream._after.moments
-            self.moments.count[stream._items] = done.count
-            self.moments.mean[stream._items] = done.mean
-            self.moments.deviation[stream._items] = done.deviation
 
-    def part(self, items: NDArray[np.int64]) -> Moments:
-        return Moments(self.moments.count[items], self.moments.mean[items], self.moments.deviation[items])
+    def batch(self, items: NDArray[np.int64], samples: int) -> LabelBatch:
+        """The totals so far of these items; of all, where they follow from all together."""
+        rows = self.row_of[items]
+        roster = self.roster.take(rows)
+        statistics = self.statistics if self._together else self.statistics.take(rows)
+        labels = self._estimator.finalize(statistics, roster)
+        return LabelBatch(items, roster.ids, labels.mean, labels.stderr, labels.count, samples)
 
 
 def _positions(items: Any, n_items: int) -> NDArray[np.int64]:

@@ -3,9 +3,10 @@
 from fastsa.ops.moments import Moments
 from fastsa.ops.coalitions import draws_with_replacement, pack, prefix_coalitions, subsets, unpack
 from fastsa.ops.permutations import permutations
-from fastsa.ops.walks import Walks
+from fastsa.ops.walks import Lanes, Walks
 
 __all__ = [
+    "Lanes",
     "Moments",
     "Walks",
     "draws_with_replacement",

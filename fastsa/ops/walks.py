@@ -12,6 +12,29 @@ from fastsa import _checks
 
 
 @dataclass(frozen=True)
+class Lanes:
+    """Which game each row of some walks is played in, and which sample of it the row belongs to.
+
+    items    int64 [rows], positions among the items of a game that has one game per item; zeros where there is one game
+    samples  uint32 [rows], for games that draw something of their own per sample, such as a background row; with `seed` and
+             `role` they name the lane. None: nothing is drawn, the value is the game's expectation.
+
+    >>> import fastsa, numpy as np
+    >>> fastsa.ops.Lanes(np.array([4, 2, 2])).take(1, 3).items.tolist()
+    [2, 2]
+    """
+
+    items: NDArray[np.int64]
+    samples: NDArray[np.uint32] | None = None
+    seed: int = 0
+    role: str = "train"
+
+    def take(self, begin: int, end: int) -> Lanes:
+        samples = None if self.samples is None else self.samples[begin:end]
+        return Lanes(self.items[begin:end], samples, self.seed, self.role)
+
+
+@dataclass(frozen=True)
 class Walks:
     """Players in the order they join, where the coalition so far is scored, and who joins its end alone.
 
@@ -21,6 +44,7 @@ class Walks:
     scored, scored_offsets    int32 positions, ascending within a row: t is the coalition of the first t players
     branches, branch_offsets  int32 players who each join the finished coalition on their own, and are scored
 
+    lanes                     which game and sample each row is of; None for the walks of one game that draws nothing
     many_branches             whether coalitions are worth preparing for several branches; asked rather than counted, so
                               that the value of a branch does not depend on which others join
 
@@ -41,6 +65,7 @@ class Walks:
     branches: NDArray[np.int32]
     branch_offsets: NDArray[np.int64]
     many_branches: bool = False
+    lanes: Lanes | None = None
 
     @property
     def rows(self) -> int:
@@ -102,6 +127,8 @@ class Walks:
         for name, flat in (("players", self.players), ("branches", self.branches)):
             if flat.size and not (flat.min() >= 0 and flat.max() < n_players):
                 raise ValueError(f"{name} reach from {flat.min()} to {flat.max()}; expected 0 to {n_players - 1}.")
+        if self.lanes is not None and self.lanes.items.shape != (self.rows,):
+            raise ValueError(f"lanes name {self.lanes.items.size} items; expected one for each of {self.rows} rows.")
         row = np.repeat(np.arange(self.rows), np.diff(self.scored_offsets))
         same_row = row[1:] == row[:-1]
         if (self.scored < 0).any() or (self.scored > self.sizes[row]).any():
@@ -121,6 +148,7 @@ class Walks:
             *part(self.scored, self.scored_offsets),
             *part(self.branches, self.branch_offsets),
             self.many_branches,
+            None if self.lanes is None else self.lanes.take(begin, end),
         )
 
     @staticmethod
@@ -137,7 +165,7 @@ class Walks:
         )
 
     @staticmethod
-    def to_ends(players: NDArray[np.int32], offsets: NDArray[np.int64]) -> Walks:
+    def to_ends(players: NDArray[np.int32], offsets: NDArray[np.int64], lanes: Lanes | None = None) -> Walks:
         """Only the finished coalition of every row is scored."""
         rows = offsets.size - 1
         return Walks(
@@ -147,12 +175,13 @@ class Walks:
             np.arange(rows + 1, dtype=np.int64),
             np.empty(0, np.int32),
             np.zeros(rows + 1, np.int64),
+            lanes=lanes,
         )
 
     @staticmethod
-    def of_coalitions(coalitions: NDArray[np.bool_]) -> Walks:
+    def of_coalitions(coalitions: NDArray[np.bool_], lanes: Lanes | None = None) -> Walks:
         """The members of every row of booleans [rows, n_players], in order, scored at their end."""
         row, player = np.nonzero(coalitions)
         offsets = np.zeros(coalitions.shape[0] + 1, dtype=np.int64)
         np.cumsum(np.bincount(row, minlength=coalitions.shape[0]), out=offsets[1:])
-        return Walks.to_ends(player.astype(np.int32), offsets)
+        return Walks.to_ends(player.astype(np.int32), offsets, lanes)

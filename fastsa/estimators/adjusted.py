@@ -1,0 +1,108 @@
+"""Regression-adjusted sample reuse: a linear fit on other samples takes what it can; only its residual is averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa.estimators.estimator import Finalized
+from fastsa.estimators.linear_pool import Semivalue, finalized
+from fastsa.estimators.pool import Pool
+from fastsa.games import Game, Roster
+
+_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class AdjustedMSR(Semivalue):
+    """Semivalues by regression-adjusted maximum sample reuse (Witter, Liu and Musco, NeurIPS 2025), with linear fits.
+
+    The coalitions and weights of `Semivalue`. Samples with even and odd numbers are two folds: an additive game g is fitted
+    by ridge regression to one, its own semivalue (its coefficients) is taken exactly, and the other fold's mean of the
+    weights times v - g corrects it; then the other way round, and the mean of both. Each fit is independent of the samples
+    that correct it, so labels are unbiased whatever the fit.
+
+    Standard errors come from the corrections of both folds. Raises ValueError as Semivalue, and for fewer than four samples.
+
+    >>> import fastsa
+    >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * 2.0 + c[:, 1], 3)
+    >>> fastsa.LabelStream(game, fastsa.estimators.AdjustedMSR(), samples=60).collect().mean[:2].ravel().round(3).tolist()
+    [2.0, 1.0]
+    """
+
+    penalty: ClassVar[float] = 1e-6
+
+    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
+        super().check(game, items, samples)
+        if samples < 2 * _FOLDS:
+            raise ValueError(f"samples is {samples}; expected at least {2 * _FOLDS}, two for each of {_FOLDS} folds.")
+
+    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
+        fold_of = statistics.sample % _FOLDS
+        fits = self._fits(statistics, roster, fold_of)
+        n, games, outputs = roster.n_players, roster.game_ids.size, roster.n_outputs
+        mean, squared_error = np.zeros((games, n, outputs)), np.zeros((games, n, outputs))
+        for fold in range(_FOLDS):
+            first, second = np.zeros_like(mean), np.zeros_like(mean)
+            for block in self.blocks(statistics, roster):
+                own = fold_of[block.samples] == fold
+                inside, outside = self._residual_payments(statistics, block, fits[1 - fold])
+                inside, outside = inside[:, own], outside[:, own]
+                joined = block.members[:, own].transpose(0, 2, 1).astype(np.float64)
+                first[block.games] += joined @ (inside - outside) + outside.sum(axis=1)[:, None]
+                second[block.games] += joined @ (inside**2 - outside**2) + (outside**2).sum(axis=1)[:, None]
+            k = int((fold_of == fold).sum())
+            with np.errstate(divide="ignore", invalid="ignore"):
+                correction = first / k
+                mean += (fits[1 - fold] + correction) / _FOLDS
+                squared_error += np.maximum(second / k - correction**2, 0.0) / (k - 1) / _FOLDS**2
+        return finalized(mean, squared_error, statistics.samples, roster)
+
+    def _fits(self, pool: Pool, roster: Roster, fold_of: NDArray[np.uint32]) -> list[NDArray[np.float64]]:
+        """For each fold the coefficients of the additive game v(empty) + sum of c_i, [games, n, outputs]."""
+        n, games = roster.n_players, roster.game_ids.size
+        grams = np.zeros((_FOLDS, games, n, n))
+        moments = np.zeros((_FOLDS, games, n, roster.n_outputs))
+        for block in self.blocks(pool, roster):
+            empty = pool.empty[block.games] if pool.empty.shape[1] == 1 else pool.empty[block.games, block.samples]
+            values = pool.values[block.games, block.samples] - empty[:, :, None]
+            for fold in range(_FOLDS):
+                own = fold_of[block.samples] == fold
+                for place in range(self.coalitions_of_a_sample):
+                    members = block.members[:, own] ^ bool(place)
+                    design = members.transpose(0, 2, 1).astype(np.float64)
+                    weight = self._regression_weight(n)[members.sum(axis=2)][..., None]
+                    grams[fold, block.games] += design @ (weight * members)
+                    moments[fold, block.games] += design @ (weight * values[:, own, place])
+        ridge = self.penalty * np.trace(grams, axis1=2, axis2=3)[..., None, None] / n * np.eye(n) + 1e-300 * np.eye(n)
+        return list(np.linalg.solve(grams + ridge, moments))
+
+    @staticmethod
+    def _regression_weight(n: int) -> NDArray[np.float64]:
+        """The Shapley kernel over the uniform law of sizes, which makes the fit a KernelSHAP."""
+        s = np.arange(1, n)
+        weight = np.zeros(n + 1)
+        weight[1:n] = (n / 2) ** 2 / (s * (n - s))
+        return weight
+
+    def _residual_payments(
+        self, pool: Pool, block: object, fit: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `_payments`, of the game v - g with g additive from v(empty)."""
+        games, samples, members = block.games, block.samples, block.members
+        coefficients = fit[games]
+        predicted = members.astype(np.float64) @ coefficients
+        total = coefficients.sum(axis=1)
+        of_sample = np.stack([predicted, total[:, None] - predicted][: self.coalitions_of_a_sample], axis=2)
+        rest = Pool(
+            pool.values[games, samples] - of_sample,
+            pool.empty[games] if pool.empty.shape[1] == 1 else pool.empty[games, samples],
+            pool.whole[games] - total,
+            pool.seed[samples],
+            pool.role[samples],
+            pool.sample[samples],
+        )
+        return self._payments(rest, slice(None), slice(None), members, members.shape[2])

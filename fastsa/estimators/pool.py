@@ -1,0 +1,238 @@
+"""Pools of evaluated coalitions: the values are kept, the coalitions are drawn again when labels are made of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks
+from fastsa.estimators.estimator import Estimator, Part, SampleRange
+from fastsa.games import Game, Roster
+from fastsa.ops import Lanes, Walks, subsets, unpack
+
+_BLOCK_SAMPLES = 256  # fixed, so that sums do not depend on how the samples came
+_BLOCK_BYTES = 32 * 2**20
+
+
+@dataclass
+class Pool:
+    """The values of drawn coalitions; a first axis of games, a second of samples.
+
+    values  float64 [games, samples, coalitions of a sample, outputs]
+    empty   float64 [games, samples or 1, outputs], the value of the empty coalition: one per sample where each has a
+            background of its own
+    whole   float64 [games, outputs], the value of the coalition of all; NaN where the estimator does not ask for the ends
+    seed, role, sample   uint64, uint8, uint32 [samples]: the lanes, from which the coalitions are drawn again
+
+    A pool costs 8 bytes per value: below n^2 / (2 outputs) samples of n players that is less than the n x n sums of a regression.
+    """
+
+    values: NDArray[np.float64]
+    empty: NDArray[np.float64]
+    whole: NDArray[np.float64]
+    seed: NDArray[np.uint64]
+    role: NDArray[np.uint8]
+    sample: NDArray[np.uint32]
+
+    def take(self, items: Any) -> Pool:
+        return Pool(self.values[items], self.empty[items], self.whole[items], self.seed, self.role, self.sample)
+
+    def put(self, items: Any, part: Pool) -> None:
+        self.values[items], self.empty[items], self.whole[items] = part.values, part.empty, part.whole
+
+    def beside(self, *others: Pool) -> Pool:
+        """The games of all, these first; their samples are the same."""
+        by_game = (np.concatenate([getattr(p, f) for p in (self, *others)]) for f in ("values", "empty", "whole"))
+        return Pool(*by_game, self.seed, self.role, self.sample)
+
+    def merge(self, other: Pool) -> Pool:
+        """The samples of both, in the order of their lanes."""
+        lanes = [np.concatenate([getattr(self, f), getattr(other, f)]) for f in ("seed", "role", "sample")]
+        order = np.lexsort(lanes[::-1])
+        empty = self.empty
+        if self._own_backgrounds or other._own_backgrounds:
+            empty = np.concatenate([self.empty, other.empty], axis=1)[:, order]
+        return Pool(
+            np.concatenate([self.values, other.values], axis=1)[:, order],
+            empty,
+            self.whole,
+            *(lane[order] for lane in lanes),
+        )
+
+    def table(self) -> NDArray[np.float64]:
+        """[games, columns]: values, empty, whole."""
+        games = self.values.shape[0]
+        return np.concatenate([a.reshape(games, -1) for a in (self.values, self.empty, self.whole)], axis=1)
+
+    def fill(self, table: NDArray[np.float64]) -> None:
+        games, outputs = self.whole.shape
+        values, empty, whole = np.split(table, [self.values[0].size, table.shape[1] - outputs], axis=1)
+        self.values = values.reshape(self.values.shape).copy()
+        self.empty = empty.reshape(games, -1, outputs).copy()
+        self.whole = whole.copy()
+
+    @property
+    def samples(self) -> int:
+        return self.values.shape[1]
+
+    @property
+    def _own_backgrounds(self) -> bool:
+        return self.empty.shape[1] > 1
+
+
+class Block(NamedTuple):
+    """Some samples of some games: members bool [games, samples, players], of the first coalition of each sample."""
+
+    games: slice
+    samples: slice
+    members: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PoolDraw:
+    walks: Walks
+    part: Part
+    with_ends: bool
+    own_empty: bool
+
+
+@dataclass(frozen=True)
+class PoolEstimator(Estimator):
+    """Base of estimators that draw coalitions by a symmetric law and make labels of all their values at once.
+
+    paired : whether a sample is a coalition and its complement, or a coalition alone.
+    needs_ends : whether v(empty) and v(N) are evaluated too.
+    """
+
+    shares_draws: ClassVar[bool] = True
+    pooled: ClassVar[bool] = True
+    statistics_type: ClassVar[type] = Pool
+    needs_ends: ClassVar[bool] = True
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        return "coalition and its complement" if self.paired else "coalition"
+
+    @abstractmethod
+    def law(self, n_players: int) -> dict[str, Any]:
+        """The law of the coalitions, as `fastsa.ops.subsets` takes it: sizes or q."""
+
+    @property
+    def coalitions_of_a_sample(self) -> int:
+        return 2 if self.paired else 1
+
+    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
+        name = type(self).__name__
+        if game.n_players < 2:
+            raise ValueError(f"{name} compares players; the game has {game.n_players}, whose value is v(N) - v(empty).")
+        if game.item_players is not None and not np.array_equal(game.item_players[items], np.arange(game.n_players)):
+            raise ValueError(f"{name} values all players of a game together: take them all as items, in order, and no others.")
+
+    def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
+        own_empty = self.needs_ends and game.draws_background
+        return (self.coalitions_of_a_sample + own_empty) * (1 if game.item_players is not None else items.size)
+
+    def n_bytes(self, game: Game, items: NDArray[np.int64]) -> float:
+        return self.evaluations(game, items) * (7 * game.n_players + 8 * game.n_outputs)
+
+    def statistics(self, roster: Roster, span: SampleRange, after: Pool | None = None) -> Pool:
+        games, outputs = roster.game_ids.size, roster.n_outputs
+        new = Pool(
+            np.full((games, span.samples, self.coalitions_of_a_sample, outputs), np.nan),
+            np.full((games, 1, outputs), np.nan),
+            np.full((games, outputs), np.nan),
+            np.full(span.samples, span.seed, np.uint64),
+            np.full(span.samples, _checks.role(span.role), np.uint8),
+            np.arange(span.first, span.stop).astype(np.uint32),
+        )
+        if after is None:
+            return new
+        if after._own_backgrounds:
+            new.empty = np.full((games, span.samples, outputs), np.nan)
+        return after.merge(new)
+
+    def draw(self, game: Game, part: Part, *, n_threads: int | None) -> PoolDraw:
+        n, span = game.n_players, part.span
+        one_game = game.item_players is not None
+        games = np.zeros(1, np.int64) if one_game else part.items
+        ids = np.zeros(1, np.uint64) if one_game else game.ids[part.items]
+        samples = np.arange(span.first, span.stop).astype(np.uint32)
+        members = self._members(n, ids, samples, span.seed, span.role, n_threads)
+        with_ends = self.needs_ends and part.opening
+        coalitions = [members, ~members] if self.paired else [members]
+        own_empty = self.needs_ends and game.draws_background
+        if own_empty:
+            coalitions.append(np.zeros_like(members))
+        dense = np.stack(coalitions, axis=2).reshape(-1, n)
+        per_sample = len(coalitions)
+        lanes = [np.repeat(games, samples.size * per_sample), np.tile(np.repeat(samples, per_sample), games.size)]
+        if with_ends:
+            ends = np.tile(np.array([[False], [True]]), (games.size, n))
+            dense = np.concatenate([dense, ends])
+            lanes = [np.append(lanes[0], np.repeat(games, 2)), np.append(lanes[1], np.zeros(2 * games.size, np.uint32))]
+        walks = Walks.of_coalitions(dense, Lanes(lanes[0], lanes[1].astype(np.uint32), span.seed, span.role))
+        return PoolDraw(walks, part, with_ends, own_empty)
+
+    def add(self, statistics: Pool, rows: NDArray[np.int64], draw: PoolDraw, values: NDArray[np.float64]) -> None:
+        span = draw.part.span
+        games = np.zeros(1, np.int64) if statistics.values.shape[0] == 1 and rows.size > 1 else rows[draw.part.items]
+        lane = (statistics.seed == span.seed) & (statistics.role == _checks.role(span.role))
+        places = np.flatnonzero(lane & (statistics.sample >= span.first) & (statistics.sample < span.stop))
+        per_sample = self.coalitions_of_a_sample + draw.own_empty
+        n_drawn = games.size * span.samples * per_sample
+        drawn = values[:n_drawn].reshape(games.size, span.samples, per_sample, -1)
+        statistics.values[np.ix_(games, places)] = drawn[:, :, : self.coalitions_of_a_sample]
+        if draw.with_ends:
+            ends = values[n_drawn:].reshape(games.size, 2, -1)
+            statistics.whole[games] = ends[:, 1]
+            if not draw.own_empty:
+                statistics.empty[games, 0] = ends[:, 0]
+        if draw.own_empty:
+            if statistics.empty.shape[1] != statistics.samples:
+                statistics.empty = np.full((statistics.values.shape[0], statistics.samples, values.shape[1]), np.nan)
+            statistics.empty[np.ix_(games, places)] = drawn[:, :, -1]
+
+    def blocks(self, pool: Pool, roster: Roster) -> Iterator[Block]:
+        """The coalitions of a pool, drawn again: games in turn, samples in order, blocks of a fixed number of samples."""
+        n, ids = roster.n_players, roster.game_ids
+        step = max(1, _BLOCK_BYTES // (8 * n * min(_BLOCK_SAMPLES, max(1, pool.samples))))
+        names = {number: name for name, number in _checks.ROLES.items()}
+        for first in range(0, ids.size, step):
+            games = slice(first, min(first + step, ids.size))
+            for begin in range(0, pool.samples, _BLOCK_SAMPLES):
+                samples = slice(begin, min(begin + _BLOCK_SAMPLES, pool.samples))
+                parts = []
+                for seed, role in sorted(set(zip(pool.seed[samples].tolist(), pool.role[samples].tolist()))):
+                    own = (pool.seed[samples] == seed) & (pool.role[samples] == role)
+                    parts.append(self._members(n, ids[games], pool.sample[samples][own], seed, names[role], 1))
+                yield Block(games, samples, np.concatenate(parts, axis=1))
+
+    def same_draws(self, other: Estimator) -> bool:
+        """Whether another estimator would draw the same coalitions, so that a pool serves both."""
+        return isinstance(other, PoolEstimator) and self._draws == other._draws
+
+    @property
+    def _draws(self) -> tuple[Any, ...]:
+        law = {key: np.asarray(value).tolist() for key, value in self.law(7).items()}
+        return self.paired, repr(law)
+
+    def _members(
+        self, n: int, ids: NDArray[np.uint64], samples: NDArray[np.uint32], seed: int, role: str, n_threads: int | None
+    ) -> NDArray[np.bool_]:
+        """The first coalition of each sample: bool [games, samples, n]."""
+        bits = subsets(
+            n,
+            ids.size * samples.size,
+            ids=np.repeat(ids, samples.size),
+            samples=np.tile(samples, ids.size),
+            **self.law(n),
+            seed=seed,
+            role=role,
+            n_threads=n_threads,
+        )
+        return unpack(bits, n).reshape(ids.size, samples.size, n)
