@@ -5,6 +5,7 @@
 #include "ops/coalitions.h"
 #include "ops/knn.h"
 #include "ops/logistic.h"
+#include "ops/memberships.h"
 #include "ops/open.h"
 #include "ops/permutations.h"
 #include "ops/statistics.h"
@@ -103,6 +104,21 @@ void bind_walks(py::module_& m) {
            arg("scored_offsets").noconvert(), arg("branches").noconvert(), arg("branch_offsets").noconvert(),
            arg("n_outputs"), arg("many_branches") = false, py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
            py::keep_alive<1, 5>(), py::keep_alive<1, 6>(), py::keep_alive<1, 7>());
+  m.def("are_within_bounds",
+        [](const Walks& walks, int64_t n_walks, int64_t n_players) {
+          py::gil_scoped_release released;
+          return are_within_bounds(walks, n_walks, n_players);
+        },
+        arg("walks"), arg("n_walks"), arg("n_players"));
+  m.def("memberships",
+        [](Array<bool> out, const Walks& walks, int64_t n_walks, int64_t first, int64_t begin, int64_t end,
+           Array<int32_t> cancel) {
+          const Memberships body{walks, n_walks, first, mutable_rows_of(out)};
+          py::gil_scoped_release released;
+          memberships(body, {begin, end}, flag_of(cancel));
+        },
+        arg("out").noconvert(), arg("walks"), arg("n_walks"), arg("first"), arg("begin"), arg("end"),
+        arg("cancel").noconvert());
 }
 
 void bind_knn(py::module_& m) {

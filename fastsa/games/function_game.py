@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa._threads import Cancel, Cancelled
+from fastsa._threads import Cancel
 from fastsa.games.game import check_coalitions, check_max_bytes
 from fastsa.ops import Walks
+from fastsa.ops.memberships import write_memberships
 
-_BYTES_PER_MEMBER = 9  # of a coalition while it is made: a boolean and two places
+_BYTES_PER_MEMBER = 9  # a boolean, and the float64 that a function is likely to make of it
 
 
 class FunctionGame:
@@ -55,17 +56,17 @@ class FunctionGame:
     ) -> NDArray[np.float64]:
         """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs].
 
-        The walks are expanded to their coalitions, a batch of at most `max_bytes` at a time. `fn` runs on the calling
-        thread; `n_threads` has no effect.
+        The walks are expanded to their coalitions on `n_threads`, a batch of at most `max_bytes` at a time; `fn` runs on
+        the calling thread.
         """
         walks.check(self.n_players)
         values = np.empty((walks.n_values, self.n_outputs), dtype=np.float64)
         rows_per_batch = max(1, check_max_bytes(max_bytes) // (_BYTES_PER_MEMBER * self.n_players))
         for first in range(0, walks.n_values, rows_per_batch):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
             stop = min(first + rows_per_batch, walks.n_values)
-            values[first:stop] = self.evaluate(_expanded(walks, first, stop, self.n_players))
+            coalitions = np.empty((stop - first, self.n_players), dtype=np.bool_)
+            write_memberships(walks, coalitions, first, n_threads=n_threads, cancel=cancel)
+            values[first:stop] = self.evaluate(coalitions)
         return values
 
     def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
@@ -82,29 +83,3 @@ class FunctionGame:
         if not np.isfinite(values).all():
             raise ValueError("fn answered a value that is not finite; expected finite numbers for every coalition.")
         return values.astype(np.float64)
-
-
-def _expanded(walks: Walks, first: int, stop: int, n_players: int) -> NDArray[np.bool_]:
-    """The coalitions behind values first .. stop - 1, parts of walks included: booleans [stop - first, n_players]."""
-    begin = int(np.searchsorted(walks.value_offsets, first, side="right")) - 1
-    end = int(np.searchsorted(walks.value_offsets, stop, side="left"))
-    part = walks.take(begin, end)
-    own = slice(first - walks.value_offsets[begin], stop - walks.value_offsets[begin])
-    row = np.repeat(np.arange(part.rows), np.diff(part.value_offsets))[own]
-    joined = np.repeat(part.sizes, np.diff(part.value_offsets))
-    joined[part.scored_values] = part.scored
-    coalitions = _places(part, n_players)[row] < joined[own, None]
-    branching = np.full(part.n_values, -1, dtype=np.int64)
-    branching[part.branch_values] = part.branches
-    value = np.flatnonzero(branching[own] >= 0)
-    coalitions[value, branching[own][value]] = True
-    return coalitions
-
-
-def _places(walks: Walks, n_players: int) -> NDArray[np.int32]:
-    """Where each player first joins each walk, beyond its end for one who does not: [rows, n_players]."""
-    places = np.full((walks.rows, n_players), np.iinfo(np.int32).max, dtype=np.int32)
-    row = np.repeat(np.arange(walks.rows), walks.sizes)
-    place = (np.arange(walks.players.size) - walks.offsets[row]).astype(np.int32)
-    np.minimum.at(places.reshape(-1), row * n_players + walks.players, place)
-    return places

@@ -2,6 +2,7 @@
 
 from fastsa.ops.moments import Moments
 from fastsa.ops.coalitions import draws_with_replacement, pack, prefix_coalitions, subsets, unpack
+from fastsa.ops.memberships import memberships
 from fastsa.ops.permutations import permutations
 from fastsa.ops.walks import Lanes, Walks
 
@@ -10,6 +11,7 @@ __all__ = [
     "Moments",
     "Walks",
     "draws_with_replacement",
+    "memberships",
     "pack",
     "permutations",
     "prefix_coalitions",

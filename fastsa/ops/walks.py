@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa import _checks
+from fastsa import _checks, _core
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,10 @@ class Walks:
             ascending = 0 < offsets.size == self.offsets.size and offsets[0] == 0 and offsets[-1] == flat.size
             if not ascending or (np.diff(offsets) < 0).any():
                 raise ValueError(f"offsets of {name} do not divide its {flat.size} entries into {self.rows} rows.")
+        if not _core.are_within_bounds(_core.Walks(*self.arrays, 1), self.rows, n_players):
+            self._refuse_bounds(n_players)
+
+    def _refuse_bounds(self, n_players: int) -> None:
         for name, flat in (("players", self.players), ("branches", self.branches)):
             if flat.size and not (flat.min() >= 0 and flat.max() < n_players):
                 raise ValueError(f"{name} reach from {flat.min()} to {flat.max()}; expected 0 to {n_players - 1}.")
@@ -135,6 +139,7 @@ class Walks:
             raise ValueError("a scored position lies outside its walk; expected 0 to the number of its players.")
         if (np.diff(self.scored)[same_row] < 0).any():
             raise ValueError("the scored positions of a walk descend; expected ascending positions.")
+        raise AssertionError("the native bounds of walks differ from these.")
 
     def take(self, begin: int, end: int) -> Walks:
         """Rows begin .. end - 1."""
