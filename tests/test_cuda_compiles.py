@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURES = ("sm_80", "sm_90")
-KERNELS = ("Permutations", "PrefixColumns", "Subsets", "DrawSizes", "DrawPlayers")
+KERNELS = ("BackgroundRows", "Permutations", "PrefixColumns", "Subsets", "DrawSizes", "DrawPlayers")
 WITHOUT_DEVICES = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 MOST_REGISTERS = 64  # 1024 threads on a multiprocessor of 65 536 registers
 

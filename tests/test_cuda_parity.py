@@ -79,6 +79,14 @@ def test_draws_with_replacement(cupy):
     assert all(map(same_bytes, drawn, ops.draws_with_replacement(77, ids, samples, **given)))
 
 
+def test_background_rows(cupy):
+    ids = np.random.default_rng(4).integers(0, 2**48, 20_011, dtype=np.uint64)
+    samples = np.arange(ids.size, dtype=np.uint32)
+    for n_background in (1, 100, 3 * 2**30):
+        drawn = ops.background_rows(n_background, cupy.asarray(ids), cupy.asarray(samples), seed=6, device="cuda")
+        assert same_bytes(drawn, ops.background_rows(n_background, ids, samples, seed=6))
+
+
 def test_work_waits_in_the_current_stream_and_out_is_written(cupy):
     expected = ops.permutations(50, 10_000, seed=9)
     with cupy.cuda.Stream(non_blocking=True) as stream:

@@ -77,6 +77,16 @@ def test_draws_with_replacement_are_the_bytes_of_the_cpu(device):
     assert players.tobytes() == expected_players.tobytes() and offsets.tobytes() == expected_offsets.tobytes()
 
 
+def test_background_rows_are_the_bytes_of_the_cpu(device):
+    ids = np.random.default_rng(4).integers(0, 2**48, 33, dtype=np.uint64)
+    samples = np.random.default_rng(5).integers(0, 2**32, 33, dtype=np.uint32)
+    out = ops.background_rows(
+        3 * 2**30, on_device(device, ids), on_device(device, samples), seed=9, role="truth", device="cuda"
+    )
+    assert isinstance(out, device.cupy.ndarray) and out.dtype == np.int64
+    assert out.tobytes() == ops.background_rows(3 * 2**30, ids, samples, seed=9, role="truth").tobytes()
+
+
 def test_nothing_is_launched_for_no_rows(device):
     assert ops.permutations(5, 0, seed=0, device="cuda").shape == (0, 5)
     assert ops.subsets(5, 0, q=0.5, seed=0, device="cuda").shape == (0, 1)

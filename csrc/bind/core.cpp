@@ -2,6 +2,7 @@
 #include "bind/arrays.h"
 #include "bind/knn_shapley.h"
 #include "launch/isa.h"
+#include "ops/background.h"
 #include "ops/coalitions.h"
 #include "ops/knn.h"
 #include "ops/logistic.h"
@@ -73,6 +74,15 @@ void bind_draws(py::module_& m) {
         arg("players").noconvert(), arg("offsets").noconvert(), arg("ids").noconvert(), arg("samples").noconvert(),
         arg("n_players"), arg("min_size"), arg("max_size"), arg("seed"), arg("role"), arg("begin"), arg("end"),
         arg("cancel").noconvert());
+  m.def("background_rows",
+        [](Array<int64_t> out, uint32_t n_background, Array<uint64_t> ids, Array<uint32_t> samples, uint64_t seed,
+           uint8_t role, int64_t begin, int64_t end, Array<int32_t> cancel) {
+          const BackgroundRows body{out.mutable_data(), n_background, {seed, role, ids.data(), samples.data(), 0}};
+          py::gil_scoped_release released;
+          background_rows(body, {begin, end}, flag_of(cancel));
+        },
+        arg("out").noconvert(), arg("n_background"), arg("ids").noconvert(), arg("samples").noconvert(), arg("seed"),
+        arg("role"), arg("begin"), arg("end"), arg("cancel").noconvert());
 }
 
 void bind_statistics(py::module_& m) {

@@ -13,6 +13,7 @@ struct Cuda {
     cudaGetLastError();  // or the next caller of the runtime would be told of it again
     return 0;
   }
+  static constexpr auto background_rows = &fsa::cuda::background_rows;
   static constexpr auto permutations = &fsa::cuda::permutations;
   static constexpr auto prefix_coalitions = &fsa::cuda::prefix_coalitions;
   static constexpr auto subsets = &fsa::cuda::subsets;

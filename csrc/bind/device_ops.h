@@ -6,6 +6,7 @@
 
 #include <cstdint>  // for uintptr_t
 
+#include "ops/background.h"
 #include "ops/coalitions.h"
 #include "ops/permutations.h"
 
@@ -81,6 +82,15 @@ void bind_device_draws(py::module_& m) {
         },
         arg("players"), arg("offsets"), arg("ids"), arg("samples"), arg("n_players"), arg("min_size"),
         arg("max_size"), arg("seed"), arg("role"), arg("rows"), arg("stream"));
+  m.def("background_rows",
+        [](uintptr_t out, uint32_t n_background, uintptr_t ids, uintptr_t samples, uint64_t seed, uint8_t role,
+           int64_t rows, uintptr_t stream) {
+          const RowLanes lanes{seed, role, at<const uint64_t>(ids), at<const uint32_t>(samples), 0};
+          py::gil_scoped_release released;
+          Device::background_rows({at<int64_t>(out), n_background, lanes}, {0, rows}, stream_at(stream));
+        },
+        arg("out"), arg("n_background"), arg("ids"), arg("samples"), arg("seed"), arg("role"), arg("rows"),
+        arg("stream"));
 }
 
 template <class Device>

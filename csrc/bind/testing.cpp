@@ -16,6 +16,9 @@ Emulation emulation{4, 3, ThreadOrder::kForward, 0};
 
 struct Emulated {
   static int count() { return 1; }
+  static void background_rows(const BackgroundRows& body, Range rows, DeviceStream /*stream*/) {
+    emulate_rows(body, rows, emulation);
+  }
   static void permutations(const Permutations& body, Range rows, DeviceStream /*stream*/) {
     emulate_rows(body, rows, emulation);
   }

@@ -28,7 +28,7 @@ FSA_HD inline Words philox4x32(Words counter, uint64_t key) {
 
 // Every consumer of random words has its own op, so that no two share a word. Values are part of the file format of
 // labels: append, never renumber.
-enum class Op : uint8_t { kPermutation = 1, kSubset = 2, kDrawWithReplacement = 3 };
+enum class Op : uint8_t { kPermutation = 1, kSubset = 2, kDrawWithReplacement = 3, kBackground = 4 };
 
 // The counter's upper 96 bits: sample 32, id 48, op 8, role 8. The lower 32 count blocks of four words.
 struct Lane {

@@ -1,5 +1,6 @@
 """Strict operations: arrays in, arrays out, exact dtypes and layouts."""
 
+from fastsa.ops.background import background_rows
 from fastsa.ops.moments import Moments
 from fastsa.ops.coalitions import draws_with_replacement, pack, prefix_coalitions, subsets, unpack
 from fastsa.ops.memberships import memberships
@@ -10,6 +11,7 @@ __all__ = [
     "Lanes",
     "Moments",
     "Walks",
+    "background_rows",
     "draws_with_replacement",
     "memberships",
     "pack",

@@ -121,6 +121,12 @@ class Cuda:
         )
         return players, offsets
 
+    def background_rows(self, out: Any, n_background: int, ids: Any, samples: Any, seed: int, lane: int) -> Any:
+        out = self._output(out, ids.shape, np.int64)
+        of_rows = ids.data.ptr, samples.data.ptr
+        self._kernels.background_rows(out.data.ptr, n_background, *of_rows, seed, lane, ids.size, self._stream)
+        return out
+
     @property
     def _stream(self) -> int:
         return self._cupy.cuda.get_current_stream().ptr

@@ -1,7 +1,7 @@
 // Runs every native operation on random data, without Python, so that sanitizers can watch all of it. Buffers have
 // exactly the sizes that were asked for. Answers 0; a check that fails names itself and answers 1. With any argument it
 // overruns a buffer, to show that the sanitizers watch.
-#include <algorithm>  // for max
+#include <algorithm>  // for equal, max
 #include <cmath>      // for abs, sqrt
 #include <cstring>    // for memcmp
 #include <vector>
@@ -10,13 +10,16 @@
 #include "launch/isa.h"
 #include "native/random_data.h"
 #include "native/row_minimum.h"
+#include "ops/background.h"
 #include "ops/coalitions.h"
 #include "ops/knn.h"
 #include "ops/knn_shapley.h"
 #include "ops/logistic.h"
+#include "ops/memberships.h"
 #include "ops/open.h"
 #include "ops/permutations.h"
 #include "ops/statistics.h"
+#include "ops/walk.h"
 
 using namespace fsa;
 
@@ -25,13 +28,15 @@ namespace {
 void run_permutations(int64_t n) {
   const int64_t rows = 9;
   std::vector<int32_t> orders = filled<int32_t>(rows * n), twin = orders;
-  const Permutations body{{orders.data(), rows, n}, 1, 2, (uint64_t{1} << 48) - 1, UINT32_MAX - 8};
+  const std::vector<uint64_t> ids = filled<uint64_t>(rows, (uint64_t{1} << 48) - 1);
+  const std::vector<uint32_t> samples = filled<uint32_t>(rows, UINT32_MAX);
+  const Permutations body{{orders.data(), rows, n}, {1, 2, ids.data(), samples.data(), 0}};
   permutations(body, {0, rows}, &kGoOn);
   check(are_permutations({orders.data(), rows, n}), "rows are permutations");
   const int32_t stop = 1;
   permutations(body, {0, rows}, &stop);
   for (const ThreadOrder order : {ThreadOrder::kForward, ThreadOrder::kReverse, ThreadOrder::kShuffled}) {
-    emulate_rows(Permutations{{twin.data(), rows, n}, 1, 2, body.id, body.first_sample}, {0, rows}, {4, 3, order, 7});
+    emulate_rows(Permutations{{twin.data(), rows, n}, body.lanes}, {0, rows}, {4, 3, order, 7});
     check(twin == orders, "emulated permutations are the CPU's");
   }
 
@@ -51,7 +56,7 @@ void run_subsets(int64_t n) {
   std::vector<double> cumulative;
   for (int64_t s = 0; s <= n; ++s) cumulative.push_back(static_cast<double>(s + 1) / static_cast<double>(n + 1));
   for (const double* law : {static_cast<const double*>(cumulative.data()), static_cast<const double*>(nullptr)}) {
-    subsets({{bits.data(), rows, words}, n, {law, uint64_t{1} << 32}, 3, 0, 0, 0}, {0, rows}, &kGoOn);
+    subsets({{bits.data(), rows, words}, n, {law, uint64_t{1} << 32}, {3, 0, nullptr, nullptr, 0}}, {0, rows}, &kGoOn);
     for (int64_t row = 0; row < rows; ++row) {
       const uint64_t last_word = bits[static_cast<size_t>((row + 1) * words - 1)];
       check((last_word & ~low_bits(n - 64 * (words - 1))) == 0, "no bit beyond the players");
@@ -65,12 +70,32 @@ void run_draws(int64_t n) {
   std::vector<uint32_t> samples = filled<uint32_t>(rows);
   for (size_t row = 0; row < samples.size(); ++row) samples[row] = static_cast<uint32_t>(row);
   std::vector<int64_t> sizes = filled<int64_t>(rows), offsets{0};
-  draw_sizes({{}, sizes.data(), ids.data(), samples.data(), n, 0, 12, 5, 3}, {0, rows}, &kGoOn);
+  const RowLanes lanes{5, 3, ids.data(), samples.data(), 0};
+  draw_sizes({{}, sizes.data(), n, 0, 12, lanes}, {0, rows}, &kGoOn);
   for (const int64_t size : sizes) offsets.push_back(offsets.back() + size);
   std::vector<int32_t> players = filled<int32_t>(offsets.back(), -1);
   const Ragged<int32_t> out{players.data(), offsets.data()};
-  draw_players({out, nullptr, ids.data(), samples.data(), n, 0, 12, 5, 3}, {0, rows}, &kGoOn);
+  draw_players({out, nullptr, n, 0, 12, lanes}, {0, rows}, &kGoOn);
   for (const int32_t player : players) check(player >= 0 && player < n, "every draw is a player");
+  std::vector<int64_t> background = filled<int64_t>(rows, -1);
+  background_rows({background.data(), static_cast<uint32_t>(n), lanes}, {0, rows}, &kGoOn);
+  for (const int64_t row : background) check(row >= 0 && row < n, "every background row is one of them");
+}
+
+void run_memberships(int64_t n) {
+  const OwnedWalks walks = random_walks(n, 6, 28);
+  check(are_within_bounds(walks.view(1), walks.rows(), n), "walks of players are within bounds");
+  check(!are_within_bounds(walks.view(1), walks.rows(), n - 1), "a player beyond the last is not");
+  std::vector<char> members = filled<char>(walks.n_values() * n), part = filled<char>(n);
+  const auto write = [&](std::vector<char>& into, int64_t first, int64_t count) {
+    bool* out = reinterpret_cast<bool*>(into.data());
+    memberships({walks.view(1), walks.rows(), first, {out, count, n}}, {0, count}, &kGoOn);
+  };
+  write(members, 0, walks.n_values());
+  for (int64_t value = 0; value < walks.n_values(); ++value) {
+    write(part, value, 1);
+    check(std::equal(part.begin(), part.end(), members.begin() + value * n), "a value alone is that of the whole");
+  }
 }
 
 void run_statistics() {
@@ -274,7 +299,7 @@ void run_logistic(int64_t points, int64_t d, int32_t n_classes) {
 int main(int n_arguments, char** /*arguments*/) {
   if (n_arguments > 1) {
     std::vector<int32_t> one_row_short = filled<int32_t>(3 * 5);
-    permutations({{one_row_short.data(), 4, 5}, 0, 0, 0, 0}, {0, 4}, &kGoOn);
+    permutations({{one_row_short.data(), 4, 5}, {0, 0, nullptr, nullptr, 0}}, {0, 4}, &kGoOn);
   }
   for (const int64_t n : {1, 2, 63, 64, 65, 130}) {
     run_permutations(n);
@@ -293,6 +318,7 @@ int main(int n_arguments, char** /*arguments*/) {
       }
     }
   }
+  run_memberships(11);
   run_open(-1);
   run_open(4);
   for (const int32_t n_classes : {2, 3, 5}) {

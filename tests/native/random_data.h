@@ -84,7 +84,7 @@ inline OwnedWalks random_walks(int64_t n_players, int64_t rows, uint64_t seed) {
   for (int64_t row = 0; row < rows; ++row) {
     if (row % 2 == 0) {
       std::vector<int32_t> order = filled<int32_t>(n_players);
-      Permutations{{order.data(), 1, n_players}, seed, 0, 0, static_cast<uint32_t>(row)}(0);
+      Permutations{{order.data(), 1, n_players}, {seed, 0, nullptr, nullptr, static_cast<uint32_t>(row)}}(0);
       walks.players.insert(walks.players.end(), order.begin(), order.end());
       for (int32_t t = 0; t <= n_players; ++t) walks.scored.push_back(t);
     } else {
