@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 from typing import Protocol
@@ -35,6 +36,8 @@ class SizeLaw(Protocol):
 def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
     """Exact values of all items of a small game, by enumeration: float64 [items, outputs].
 
+    Where every item is a game of its own (ModelGame), of all players of each: float64 [items, players, outputs].
+
     value_i = sum over sizes t of P(t) * mean over coalitions T of size t of [v(T + i) - v(T)]
 
     `index` gives P: "shapley" (uniform on 0 .. n - 1; Shapley 1953), "banzhaf" (binomial(n - 1, 1/2); Banzhaf 1965),
@@ -55,6 +58,9 @@ def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
         raise ValueError(f"the game has {n} players; enumeration takes at most {_MOST_PLAYERS}. Use a LabelStream.")
     if isinstance(index, str):
         law, replacement = _named_law(index, n), False
+    elif hasattr(index, "enumerated"):
+        members = _all_coalitions(n)
+        return _of_every_game(game, lambda values: index.enumerated(members, values))
     elif not hasattr(index, "size_law"):
         raise TypeError(f"index is {index!r}; expected 'shapley', 'banzhaf', 'leave_one_out' or an estimator.")
     else:
@@ -73,21 +79,38 @@ def _named_law(index: str, n: int) -> NDArray[np.float64]:
 
 def _over_subsets(game: Game, law: NDArray[np.float64]) -> NDArray[np.float64]:
     n = game.n_players
-    if game.item_players.max(initial=-1) >= n:
+    if game.item_players is not None and game.item_players.max(initial=-1) >= n:
         raise ValueError("the game has items outside its pool; this value is defined for the pool's own players only.")
-    codes = np.arange(2**n)
-    members = (codes[:, None] >> np.arange(n)) & 1 == 1
-    values = game.evaluate(members)
+    codes, members = np.arange(2**n), _all_coalitions(n)
     weight_of_size = np.array([p / comb(n - 1, t) for t, p in enumerate(law)])
-    exact_values = np.empty((game.item_players.size, game.n_outputs))
-    for item, player in enumerate(game.item_players):
-        without = codes[~members[:, player]]
-        weight = weight_of_size[members[without].sum(axis=1)]
-        exact_values[item] = weight @ (values[without | (1 << int(player))] - values[without])
-    return exact_values
+
+    def of_players(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        exact_values = np.empty((n, game.n_outputs))
+        for player in range(n):
+            without = codes[~members[:, player]]
+            weight = weight_of_size[members[without].sum(axis=1)]
+            exact_values[player] = weight @ (values[without | (1 << player)] - values[without])
+        return exact_values
+
+    exact_values = _of_every_game(game, of_players)
+    return exact_values if game.item_players is None else exact_values[game.item_players]
+
+
+def _all_coalitions(n: int) -> NDArray[np.bool_]:
+    return (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+
+
+def _of_every_game(game: Game, of_values: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """`of_values` of the values of all coalitions [2^n, outputs], for the one game or for every item's."""
+    members = _all_coalitions(game.n_players)
+    if game.item_players is not None:
+        return of_values(game.evaluate(members))
+    return np.stack([of_values(game.evaluate(np.full(members.shape[0], item), members)) for item in range(game.ids.size)])
 
 
 def _over_multisets(game: Game, law: NDArray[np.float64]) -> NDArray[np.float64]:
+    if game.item_players is None:
+        raise ValueError("this value draws points with replacement; it is defined for the points of one data set.")
     n, sizes = game.n_players, np.flatnonzero(law)
     total = sum(comb(n + int(t) - 1, int(t)) for t in sizes)
     if total > _MOST_MULTISETS:

@@ -1,0 +1,86 @@
+"""The few array operations that masking takes, on numpy's arrays and on torch's tensors, on the device they are on."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Arrays(Protocol):
+    """Arrays of one library on one device."""
+
+    def of(self, name: str, values: Any) -> Any:
+        """The user's array in this library, dtype kept where it can be."""
+        ...
+
+    def like(self, values: Any, model: Any) -> Any:
+        """Numbers in the dtype and on the device of an array."""
+        ...
+
+    def booleans(self, values: NDArray[np.bool_]) -> Any: ...
+
+    def index(self, values: NDArray[np.int64]) -> Any: ...
+
+    def take(self, array: Any, rows: Any) -> Any:
+        """array[rows], a new array."""
+        ...
+
+    def where(self, keep: Any, inside: Any, outside: Any) -> Any:
+        """`inside`, an array of the caller's own that may be overwritten, where `keep`; `outside` elsewhere."""
+        ...
+
+
+class NumpyArrays:
+    def of(self, name: str, values: Any) -> Any:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiubOUS":
+            raise TypeError(f"{name} has dtype {array.dtype}; expected numbers or strings.")
+        return array
+
+    def like(self, values: Any, model: Any) -> Any:
+        return np.asarray(values).astype(model.dtype)
+
+    def booleans(self, values: NDArray[np.bool_]) -> Any:
+        return values
+
+    def index(self, values: NDArray[np.int64]) -> Any:
+        return values
+
+    def take(self, array: Any, rows: Any) -> Any:
+        return array[rows]
+
+    def where(self, keep: Any, inside: Any, outside: Any) -> Any:
+        np.copyto(inside, outside, where=~keep)
+        return inside
+
+
+class TorchArrays:
+    def __init__(self, device: Any, dtype: Any) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = device
+        self._dtype = dtype
+
+    def of(self, name: str, values: Any) -> Any:
+        tensor = values if isinstance(values, self._torch.Tensor) else self._torch.as_tensor(np.asarray(values))
+        floating = tensor.is_floating_point()
+        return tensor.detach().to(device=self._device, dtype=self._dtype if floating else tensor.dtype)
+
+    def like(self, values: Any, model: Any) -> Any:
+        tensor = values if isinstance(values, self._torch.Tensor) else self._torch.as_tensor(np.asarray(values))
+        return tensor.detach().to(device=model.device, dtype=model.dtype)
+
+    def booleans(self, values: NDArray[np.bool_]) -> Any:
+        return self._torch.from_numpy(values).to(self._device)
+
+    def index(self, values: NDArray[np.int64]) -> Any:
+        return self._torch.from_numpy(values).to(self._device)
+
+    def take(self, array: Any, rows: Any) -> Any:
+        return array.index_select(0, rows)
+
+    def where(self, keep: Any, inside: Any, outside: Any) -> Any:
+        return self._torch.where(keep, inside, outside)

@@ -1,0 +1,99 @@
+"""What is explained: a torch module, a scikit-learn predictor or any callable, as one function from masked inputs to outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa.games.arrays import Arrays, NumpyArrays, TorchArrays
+
+
+class Model(Protocol):
+    arrays: Arrays
+
+    def __call__(self, *inputs: Any) -> NDArray[Any]:
+        """Outputs of a batch: a numpy array, of any shape that the caller will check."""
+        ...
+
+    def identity(self) -> bytes:
+        """What tells this model from another, as far as can be known."""
+        ...
+
+
+def model_of(model: Any, X: Any) -> Model:
+    """The model in one of three forms. Raises TypeError for what cannot be called or does not predict."""
+    if "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module):
+        return TorchModel(model)
+    if hasattr(model, "predict") or hasattr(model, "predict_proba"):
+        return Predictor(model, getattr(X, "columns", None))
+    if callable(model):
+        return Callable(model)
+    raise TypeError(f"model is a {type(model).__name__}; expected a torch module, a scikit-learn predictor or a callable.")
+
+
+class TorchModel:
+    """A module in evaluation mode, run without gradients on its own device and in its own dtype."""
+
+    def __init__(self, module: Any) -> None:
+        import torch
+
+        if module.training:
+            raise ValueError("model is in training mode, where dropout and batch norm make outputs random; call model.eval().")
+        reference = next((p for p in module.parameters() if p.is_floating_point()), None)
+        device = torch.device("cpu") if reference is None else reference.device
+        self._torch, self._module = torch, module
+        self.arrays = TorchArrays(device, torch.get_default_dtype() if reference is None else reference.dtype)
+
+    def __call__(self, *inputs: Any) -> NDArray[Any]:
+        with self._torch.inference_mode():
+            answer = self._module(*inputs)
+        if not isinstance(answer, self._torch.Tensor):
+            raise TypeError(f"model answered a {type(answer).__name__}; expected a tensor. Wrap it to return its outputs.")
+        return answer.double().cpu().numpy()
+
+    def identity(self) -> bytes:
+        digest = hashlib.sha256(repr(self._module).encode())
+        for name, tensor in self._module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(self._torch.uint8).numpy().data if tensor.ndim else bytes(str(tensor.item()), "ascii"))
+        return digest.digest()
+
+
+class Predictor:
+    """A scikit-learn predictor: predict_proba where there is one, else decision_function of classifiers, else predict."""
+
+    def __init__(self, model: Any, columns: Any) -> None:
+        names = ("predict_proba", "decision_function", "predict")
+        self._predict = next(getattr(model, name) for name in names if hasattr(model, name))
+        self._columns = columns if hasattr(model, "feature_names_in_") else None
+        self._model = model
+        self.arrays = NumpyArrays()
+
+    def __call__(self, *inputs: Any) -> NDArray[Any]:
+        (rows,) = inputs
+        if self._columns is not None:
+            import pandas
+
+            rows = pandas.DataFrame(rows, columns=self._columns)
+        return np.asarray(self._predict(rows))
+
+    def identity(self) -> bytes:
+        return repr(self._model).encode()
+
+
+class Callable:
+    """Any function of numpy batches. Known by its name alone: two functions of one name look alike."""
+
+    def __init__(self, fn: Any) -> None:
+        self._fn = fn
+        self.arrays = NumpyArrays()
+
+    def __call__(self, *inputs: Any) -> NDArray[Any]:
+        return np.asarray(self._fn(*inputs))
+
+    def identity(self) -> bytes:
+        return f"{getattr(self._fn, '__module__', '')}.{getattr(self._fn, '__qualname__', type(self._fn).__qualname__)}".encode()
