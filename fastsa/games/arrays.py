@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 
 class Arrays(Protocol):
-    """Arrays of one library on one device."""
+    """Arrays of one library on one device.
+
+    entries_per_batch : of inputs, in a batch of good speed: activations that stay in a cache, or that fill a device.
+    """
+
+    entries_per_batch: int
 
     def of(self, name: str, values: Any) -> Any:
         """The user's array in this library, dtype kept where it can be."""
@@ -32,7 +37,13 @@ class Arrays(Protocol):
         ...
 
 
+_ENTRIES_IN_CACHE = 1 << 18
+_ENTRIES_ON_DEVICE = 1 << 24
+
+
 class NumpyArrays:
+    entries_per_batch = _ENTRIES_IN_CACHE
+
     def of(self, name: str, values: Any) -> Any:
         array = np.asarray(values)
         if array.dtype.kind not in "fiubOUS":
@@ -63,6 +74,7 @@ class TorchArrays:
         self._torch = torch
         self._device = device
         self._dtype = dtype
+        self.entries_per_batch = _ENTRIES_IN_CACHE if device.type == "cpu" else _ENTRIES_ON_DEVICE
 
     def of(self, name: str, values: Any) -> Any:
         tensor = values if isinstance(values, self._torch.Tensor) else self._torch.as_tensor(np.asarray(values))

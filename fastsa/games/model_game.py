@@ -16,7 +16,6 @@ from fastsa.games.models import model_of
 from fastsa.ops import Lanes, Walks, background_rows
 from fastsa.ops.memberships import write_memberships
 
-_ENTRIES_PER_BATCH = 1 << 20
 _COPIES = 4  # of an input while its masked form is made
 
 
@@ -132,7 +131,7 @@ class ModelGame:
 
     def _rows_per_batch(self, max_bytes: int) -> int:
         within = max_bytes // (8 * _COPIES * self._entries + self.n_players)
-        return max(1, min(within, _ENTRIES_PER_BATCH // self._entries))
+        return max(1, min(within, self._model.arrays.entries_per_batch // self._entries))
 
     def _values(
         self, items: NDArray[np.int64], members: NDArray[np.bool_], drawn: NDArray[np.int64] | None, rows: int
