@@ -1,4 +1,4 @@
-"""Coalitions for feature attribution, 196 players (a photograph's patches), one thread: draws until a model could read them."""
+"""Coalitions of 196 players, the patches of an image, from the draw to booleans that a model can read; one thread."""
 
 from __future__ import annotations
 

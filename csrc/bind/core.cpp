@@ -23,7 +23,8 @@ void bind_draws(py::module_& m) {
   m.def("permutations",
         [](Array<int32_t> out, uint64_t seed, uint8_t role, Ids ids, Samples samples, uint32_t first_sample,
            int64_t begin, int64_t end, Array<int32_t> cancel) {
-          const Permutations body{mutable_rows_of(out), {seed, role, data_or_null(ids), data_or_null(samples), first_sample}};
+          const RowLanes lanes{seed, role, data_or_null(ids), data_or_null(samples), first_sample};
+          const Permutations body{mutable_rows_of(out), lanes};
           py::gil_scoped_release released;
           permutations(body, {begin, end}, flag_of(cancel));
         },

@@ -91,7 +91,8 @@ struct Subsets {
   }
 };
 
-// A row draws a size uniform on min_size .. max_size, then as many players, each uniform, with replacement. The size is known before the players, so that ragged rows can be laid out.
+// A row draws a size uniform on min_size .. max_size, then as many players, each uniform, with replacement. The size is
+// known before the players, so that ragged rows can be laid out.
 struct DrawsWithReplacement {
   Ragged<int32_t> out;
   int64_t* sizes;  // [rows]

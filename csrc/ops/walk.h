@@ -16,8 +16,8 @@ struct Walks {
   int64_t first_value(int64_t row) const { return scored.offsets[row] + branches.offsets[row]; }
 };
 
-// Whether every player and branch is one of 0 .. n_players - 1, and every walk's positions ascend within it. Offsets must
-// be sound.
+// Whether every player and branch is one of 0 .. n_players - 1, and every walk's positions ascend within it. Offsets
+// must be sound.
 bool are_within_bounds(const Walks& walks, int64_t n_walks, int64_t n_players);
 
 enum class WalkStatus : int32_t { kDone = 0, kCancelled = 1, kNotConverged = 2, kFailed = 3 };

@@ -56,8 +56,8 @@ class FunctionGame:
     ) -> NDArray[np.float64]:
         """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs].
 
-        The walks are expanded to their coalitions on `n_threads`, a batch of at most `max_bytes` at a time; `fn` runs on
-        the calling thread.
+        The walks are expanded to their coalitions on `n_threads`, a batch of at most `max_bytes` at a time; `fn` runs
+        on the calling thread.
         """
         walks.check(self.n_players)
         values = np.empty((walks.n_values, self.n_outputs), dtype=np.float64)

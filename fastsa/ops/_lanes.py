@@ -13,7 +13,7 @@ from fastsa.ops import _device
 
 @dataclass(frozen=True)
 class RowLanes:
-    """Checked lanes: row r has item ids[r] and sample samples[r], or item 0 and sample first + r where both are None."""
+    """Checked lanes: row r has item ids[r] and sample samples[r]; item 0 and sample first + r where both are None."""
 
     seed: int
     role: int

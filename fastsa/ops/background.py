@@ -26,10 +26,10 @@ def background_rows(
 ) -> NDArray[np.int64]:
     """One row of a background set of `n_background` rows for every item and sample: int64 [rows], uniform.
 
-    Entry r depends on (seed, role, ids[r], samples[r]) only, and on words that no other draw takes: it is independent of
-    the permutation or subset of the same item and sample. `ids` is uint64 [rows] below 2**48, `samples` uint32 [rows].
-    `out` is written in place of a new array. With `device` "cuda" all arrays are CuPy's, ready in CuPy's current stream;
-    the call waits for the device, for the largest id.
+    Entry r depends on (seed, role, ids[r], samples[r]) only, and on words that no other draw takes: it is independent
+    of the permutation or subset of the same item and sample. `ids` is uint64 [rows] below 2**48, `samples` uint32
+    [rows]. `out` is written in place of a new array. With `device` "cuda" all arrays are CuPy's, ready in CuPy's
+    current stream; the call waits for the device, for the largest id.
 
     Raises ValueError for no background, one beyond 2**32 - 1 rows, or ids and samples that are not one of each per row;
     BackendUnavailable when "cuda" lacks what it needs.

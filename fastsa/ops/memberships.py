@@ -59,4 +59,5 @@ def write_memberships(
     def kernel(begin: int, end: int, flag: NDArray[Any]) -> None:
         _core.memberships(out, view, walks.rows, first, begin, end, flag)
 
-    _threads.run(kernel, out.shape[0], chunk=max(1, _BYTES_PER_CHUNK // out.shape[1]), n_threads=n_threads, cancel=cancel)
+    chunk = max(1, _BYTES_PER_CHUNK // out.shape[1])
+    _threads.run(kernel, out.shape[0], chunk=chunk, n_threads=n_threads, cancel=cancel)
