@@ -20,7 +20,7 @@ struct Points {
 };
 
 // IEEE 754 binary16 to float64, exactly; subnormals are multiples of 2^-24.
-FSA_INLINE double from_half(uint16_t half) {
+FSA_HD FSA_INLINE double from_half(uint16_t half) {
   const uint64_t sign = static_cast<uint64_t>(half & 0x8000u) << 48;
   const uint64_t magnitude = half & 0x7fffu;
   double value;
@@ -33,9 +33,18 @@ FSA_INLINE double from_half(uint16_t half) {
   return sign ? -value : value;
 }
 
-FSA_INLINE double as_double(uint16_t x) { return from_half(x); }
-FSA_INLINE double as_double(float x) { return static_cast<double>(x); }
-FSA_INLINE double as_double(double x) { return x; }
+FSA_HD FSA_INLINE double as_double(uint16_t x) { return from_half(x); }
+FSA_HD FSA_INLINE double as_double(float x) { return static_cast<double>(x); }
+FSA_HD FSA_INLINE double as_double(double x) { return x; }
+
+// Coordinate j of point i.
+FSA_HD FSA_INLINE double coordinate(const Points& points, int64_t i, int64_t j) {
+  const double scale = points.scale == nullptr ? 1.0 : points.scale[i];
+  const int64_t at = i * points.d + j;
+  if (points.precision == Precision::kHalf) return as_double(static_cast<const uint16_t*>(points.data)[at]) * scale;
+  if (points.precision == Precision::kSingle) return as_double(static_cast<const float*>(points.data)[at]) * scale;
+  return static_cast<const double*>(points.data)[at] * scale;
+}
 
 // Calls visit(typed pointer to the first coordinate) for the precision at hand.
 template <class Visit>

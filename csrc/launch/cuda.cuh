@@ -26,9 +26,10 @@ __global__ void __launch_bounds__(kThreadsPerBlock) each_row(Body body, Range ro
 template <class Kernel>
 __global__ void __launch_bounds__(kThreadsPerBlock) each_phase(Kernel kernel, int64_t blocks) {
   __shared__ typename Kernel::Shared shared;
+  const int32_t phases = kernel.phases();
   for (int64_t block = blockIdx.x; block < blocks; block += gridDim.x) {
     const Place place{block, static_cast<int32_t>(threadIdx.x), static_cast<int32_t>(blockDim.x)};
-    for (int32_t phase = 0; phase < Kernel::kPhases; ++phase) {
+    for (int32_t phase = 0; phase < phases; ++phase) {
       kernel(phase, place, shared);
       __syncthreads();
     }

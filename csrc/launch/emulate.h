@@ -56,7 +56,7 @@ void emulate_phases(const Kernel& kernel, int64_t n_blocks, const Emulation& emu
   uint64_t turn = 0;
   for (const int64_t block : in_order(n_blocks, emulation, turn)) {
     std::memset(static_cast<void*>(shared.data()), kGarbage, sizeof(Shared));
-    for (int32_t phase = 0; phase < Kernel::kPhases; ++phase) {
+    for (int32_t phase = 0; phase < kernel.phases(); ++phase) {
       for (const int64_t thread : in_order(emulation.n_threads, emulation, ++turn)) {
         kernel(phase, Place{block, static_cast<int32_t>(thread), emulation.n_threads}, shared[0]);
       }

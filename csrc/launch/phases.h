@@ -1,8 +1,8 @@
-// Cooperation within a block, written so that a host can follow it: a kernel is kPhases phases over a Shared struct.
+// Cooperation within a block, written so that a host can follow it: a kernel is a number of phases over a Shared struct.
 // Within a phase no thread reads what another writes; before the next all have finished.
 //   struct Kernel {
 //     struct Shared { ... };
-//     static constexpr int32_t kPhases;
+//     FSA_HD int32_t phases() const;
 //     FSA_HD void operator()(int32_t phase, Place place, Shared& shared) const;
 //   };
 #pragma once

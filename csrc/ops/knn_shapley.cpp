@@ -56,11 +56,9 @@ inline void add_threshold_values(const ThresholdTerms& terms, const NeighborProb
     n += within[i];
     matches += within[i] & static_cast<uint32_t>(problem.classes[i] == own);
   }
-  const double shared = static_cast<double>(matches) * terms.per_match[n];
-  const double of_match = terms.of_match[n] - shared;
-  const double of_other = terms.of_other[n] - shared;
+  const ThresholdShares shares = threshold_shares(terms, n, matches);
   for (int64_t i = 0; i < problem.train.n; ++i) {
-    const double value = problem.classes[i] == own ? of_match : of_other;
+    const double value = problem.classes[i] == own ? shares.of_match : shares.of_other;
     out[i] += within[i] ? value : 0.0;
   }
 }

@@ -3,7 +3,7 @@
 
 #include "core/points.h"
 #include "core/view.h"
-#include "ops/neighbor_distances.h"
+#include "ops/metric.h"
 
 namespace fsa {
 

@@ -10,6 +10,7 @@
 #include "core/arena.h"
 #include "core/order.h"
 #include "ops/knn_shapley.h"
+#include "ops/neighbor_distances.h"
 #include "ops/rank_sort.h"
 
 namespace fsa::FSA_ISA {

@@ -5,12 +5,7 @@
 
 #include "core/lanes.h"
 #include "core/points.h"
-
-namespace fsa {
-
-enum class Metric : int32_t { kSquaredEuclidean = 0, kInner = 1 };
-
-}  // namespace fsa
+#include "ops/metric.h"
 
 namespace fsa::FSA_ISA {
 
@@ -148,11 +143,8 @@ FSA_INLINE double distance_between(Metric metric, const Points& points, int64_t 
     for (int64_t j = 0; j < points.d; ++j) {
       const double here = as_double(x[j]) * scale;
       const double there = val[j * stride];
-      if (metric == Metric::kSquaredEuclidean) {
-        sum += (here - there) * (here - there);
-      } else {
-        sum -= here * there;
-      }
+      sum = metric == Metric::kInner ? with_feature<Metric::kInner>(sum, here, there)
+                                     : with_feature<Metric::kSquaredEuclidean>(sum, here, there);
     }
   });
   return sum;

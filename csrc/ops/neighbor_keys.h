@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "ops/distance_keys.h"
 #include "ops/knn_shapley.h"
+#include "ops/neighbor_distances.h"
 
 namespace fsa::FSA_ISA {
 

@@ -12,7 +12,6 @@ template <bool Careless>
 struct RowMinimum {
   static constexpr int32_t kMostThreads = 128;
   static constexpr int32_t kSteps = 7;  // of the tree: 2^7 threads
-  static constexpr int32_t kPhases = kSteps + 2;
   struct Shared {
     double value[kMostThreads];
     int32_t column[kMostThreads];
@@ -21,6 +20,7 @@ struct RowMinimum {
   Rows<const double> values;  // [rows, columns]
   int32_t* out;               // [rows]
 
+  FSA_HD int32_t phases() const { return kSteps + 2; }
   FSA_HD void operator()(int32_t phase, Place place, Shared& shared) const {
     if (phase == 0) {
       scan(place, shared);

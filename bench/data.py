@@ -1,0 +1,91 @@
+"""The data that experiments read: loaders, and how anyone obtains each file.
+
+    python -m bench.data
+
+prints that. A folder is given by --data-dir or by the environment variable FASTSA_DATA.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FILES = {
+    "adult.npz": "Adult census (OpenML 1590, or archive.ics.uci.edu/dataset/2): numeric [n, 5] float32 (age, education-num, "
+    "capital-gain, capital-loss, hours-per-week), categorical [n, 8] int16 codes, label int8 (income > 50K); fnlwgt left out.",
+    "covertype.npz": "Covertype (sklearn.datasets.fetch_covtype): features [n, 54] float32, label int8 (1 .. 7).",
+    "fars.npz": "FARS road accidents (OpenML 40672): numeric [n, 5], categorical [n, 24] codes, label int8.",
+    "cifar10_mobilenetv2.npz": "CIFAR-10 through an ImageNet MobileNetV2 (112 pixels, 1280 pooled features), PCA to 256 fitted "
+    "on train: train [50000, 256] float16, test [10000, 256] float16.",
+    "cifar10_train.npz": "CIFAR-10 (torchvision.datasets.CIFAR10): jpeg uint8 (all files joined), offset int64, label uint8.",
+    "fashion-mnist/": "Fashion-MNIST: the four idx .gz files of torchvision.datasets.FashionMNIST, or Debian's package "
+    "dataset-fashion-mnist (in /usr/share/datasets/fashion-mnist).",
+}
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numeric and one-hot columns X [n, d], y [n], and the variable that each column is of."""
+
+    X: np.ndarray
+    y: np.ndarray
+    variable: np.ndarray
+    names: list[str]
+
+
+def folder(given: str | os.PathLike[str] | None) -> Path:
+    """The data folder; SystemExit says how to name one."""
+    path = given or os.environ.get("FASTSA_DATA")
+    if not path:
+        raise SystemExit("Name the data folder with --data-dir or FASTSA_DATA; python -m bench.data says what it holds.")
+    return Path(path)
+
+
+def path_of(data_dir: Path, name: str) -> Path:
+    path = data_dir / name
+    if not path.exists():
+        raise SystemExit(f"{path} is missing. {FILES[name]}")
+    return path
+
+
+def adult(data_dir: Path) -> Table:
+    """48,842 rows, 13 variables: 5 standardised numbers and 8 one-hot categories."""
+    with np.load(path_of(data_dir, "adult.npz"), allow_pickle=False) as file:
+        numeric, categorical, y = file["numeric"].astype(np.float32), file["categorical"], file["label"].astype(np.int64)
+        names = [str(n) for n in (*file["numeric_names"], *file["categorical_names"])]
+    numeric = (numeric - numeric.mean(axis=0)) / numeric.std(axis=0)
+    columns, variable = [numeric], list(range(numeric.shape[1]))
+    for j in range(categorical.shape[1]):
+        levels = np.unique(categorical[:, j])
+        columns.append((categorical[:, j : j + 1] == levels).astype(np.float32))
+        variable += [numeric.shape[1] + j] * levels.size
+    return Table(np.concatenate(columns, axis=1), y, np.array(variable), names)
+
+
+def fashion_mnist(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """"train" and "test": images float32 [n, 1, 28, 28], standardised, and classes int64 [n]."""
+    home = data_dir / "fashion-mnist" if (data_dir / "fashion-mnist").exists() else _DEBIAN
+    if not home.exists():
+        raise SystemExit(f"{data_dir / 'fashion-mnist'} is missing. {FILES['fashion-mnist/']}")
+    sets = {}
+    for name, prefix in (("train", "train"), ("test", "t10k")):
+        with gzip.open(home / f"{prefix}-images-idx3-ubyte.gz") as file:
+            pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+        with gzip.open(home / f"{prefix}-labels-idx1-ubyte.gz") as file:
+            classes = np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
+        sets[name] = ((pixels / np.float32(255) - np.float32(0.2860)) / np.float32(0.3530), classes)
+    return sets
+
+
+def main() -> None:
+    for name, how in FILES.items():
+        print(f"{name:26s}{how}")
+
+
+if __name__ == "__main__":
+    main()
