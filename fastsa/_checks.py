@@ -131,7 +131,11 @@ def output(out: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 def feature_table(name: str, x: Any, *, width: int | None = None) -> NDArray[Any]:
     """A feature matrix [n, d] of real numbers as it is, unread: its shape and dtype are checked, its numbers are not."""
-    values = np.asarray(x)
+    return table(name, np.asarray(x), width=width)
+
+
+def table(name: str, values: Any, *, width: int | None = None) -> Any:
+    """As `feature_table`, for what is an array already, wherever its memory is."""
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected two axes, [points, features].")
     if 0 in values.shape:

@@ -105,9 +105,10 @@ def emulated_cuda(native_testing, monkeypatch):
     cupy = ModuleType("cupy")
     cupy.ndarray = HostArray
     cupy.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(id=0), get_current_stream=lambda: SimpleNamespace(ptr=0))
-    for name in ("empty", "zeros", "asarray", "arange"):
+    for name in ("empty", "zeros", "asarray", "arange", "ascontiguousarray", "argsort"):
         setattr(cupy, name, lambda *given, _of=getattr(np, name), **more: _of(*given, **more).view(HostArray))
-    cupy.sort, cupy.cumsum = np.sort, np.cumsum
+    cupy.sort, cupy.cumsum, cupy.flatnonzero, cupy.sqrt = np.sort, np.cumsum, np.flatnonzero, np.sqrt
+    cupy.asnumpy = lambda array: np.array(array, subok=False)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "fastsa._cuda", native_testing.emulated)
     yield SimpleNamespace(cupy=cupy, kernels=native_testing.emulated)

@@ -19,6 +19,11 @@ struct Cuda {
   static constexpr auto subsets = &fsa::cuda::subsets;
   static constexpr auto draw_sizes = &fsa::cuda::draw_sizes;
   static constexpr auto draw_players = &fsa::cuda::draw_players;
+  static constexpr auto neighbor_distances = &fsa::cuda::neighbor_distances;
+  static constexpr auto match_values = &fsa::cuda::match_values;
+  static constexpr auto regression_values = &fsa::cuda::regression_values;
+  static constexpr auto threshold_values = &fsa::cuda::threshold_values;
+  static constexpr auto add_columns = &fsa::cuda::add_columns;
 };
 
 }  // namespace

@@ -2,23 +2,13 @@
 // _cuda module binds the device itself, the tests' module its emulation on the host.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
-#include <cstdint>  // for uintptr_t
-
+#include "bind/addresses.h"
+#include "bind/device_knn_shapley.h"
 #include "ops/background.h"
 #include "ops/coalitions.h"
 #include "ops/permutations.h"
 
 namespace fsa {
-
-namespace py = pybind11;
-
-template <class T>
-T* at(uintptr_t address) {
-  return reinterpret_cast<T*>(address);
-}
-inline DeviceStream stream_at(uintptr_t handle) { return reinterpret_cast<DeviceStream>(handle); }
 
 template <class Device>
 void bind_device_permutations(py::module_& m) {
@@ -99,6 +89,7 @@ void bind_device_ops(py::module_& m) {
   bind_device_permutations<Device>(m);
   bind_device_coalitions<Device>(m);
   bind_device_draws<Device>(m);
+  bind_device_knn_shapley<Device>(m);
 }
 
 }  // namespace fsa

@@ -11,10 +11,7 @@ namespace fsa {
 namespace {
 
 Points points_of(const py::array& x, const std::optional<Array<double>>& scale) {
-  const Precision precision = x.itemsize() == 2   ? Precision::kHalf
-                              : x.itemsize() == 4 ? Precision::kSingle
-                                                  : Precision::kDouble;
-  return {x.data(), x.shape(0), x.shape(1), precision, scale ? scale->data() : nullptr};
+  return {x.data(), x.shape(0), x.shape(1), precision_of(x.itemsize()), scale ? scale->data() : nullptr};
 }
 
 #if defined(FSA_HAS_AVX2_BUILD)

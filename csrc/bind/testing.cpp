@@ -33,6 +33,21 @@ struct Emulated {
   static void draw_players(const DrawsWithReplacement& body, Range rows, DeviceStream /*stream*/) {
     emulate_rows(DrawPlayers{body}, rows, emulation);
   }
+  static void neighbor_distances(const DistanceTiles& tiles, DeviceStream /*stream*/) {
+    emulate_phases(tiles, tiles.blocks(), emulation);
+  }
+  static void match_values(const MatchRows& rows, DeviceStream /*stream*/) {
+    emulate_phases(rows, rows.blocks(), emulation);
+  }
+  static void regression_values(const RegressionRows& rows, DeviceStream /*stream*/) {
+    emulate_phases(rows, rows.blocks(), emulation);
+  }
+  static void threshold_values(const ThresholdRows& rows, DeviceStream /*stream*/) {
+    emulate_phases(rows, rows.blocks(), emulation);
+  }
+  static void add_columns(const AddColumns& columns, DeviceStream /*stream*/) {
+    emulate_rows(columns, {0, columns.entries()}, emulation);
+  }
 };
 
 void bind_emulated(py::module_& m) {

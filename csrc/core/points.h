@@ -10,6 +10,10 @@ namespace fsa {
 
 enum class Precision : int32_t { kHalf = 0, kSingle = 1, kDouble = 2 };
 
+inline Precision precision_of(int64_t bytes_of_one) {
+  return bytes_of_one == 2 ? Precision::kHalf : bytes_of_one == 4 ? Precision::kSingle : Precision::kDouble;
+}
+
 // A C-contiguous matrix of points; `scale` (may be null) multiplies each point, for lengths of one.
 struct Points {
   const void* data;  // [n, d]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.knn import inputs
-from fastsa.ops import draw_chances, knn_shapley as closed_forms, neighbor_lists, neighbors as tiles
+from fastsa.ops import _device, device_neighbors, draw_chances, knn_shapley as closed_forms, neighbor_lists
+from fastsa.ops import neighbors as tiles
 
 VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
 _DEFAULT_BITS = 3
@@ -34,6 +35,7 @@ def knn_shapley(
     reduce: bool = True,
     n_threads: int | None = None,
     max_bytes: int | None = None,
+    device: str = "cpu",
 ) -> NDArray[np.float64] | Iterator[NDArray[np.float64]]:
     """Exact values of training points under a nearest-neighbour utility, averaged over validation points: float64 [n].
 
@@ -67,10 +69,15 @@ def knn_shapley(
         "weighted", Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
     reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.
-    max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values).
+    max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values); of that on the
+        device, beside the points, with "cuda".
+    device : "cpu" (default) or "cuda", CuPy's current device, where neighbours are ranked by the same distances to the
+        byte and values differ by rounding alone. X and X_val of the host are copied there; CuPy's, and whatever has
+        `__cuda_array_interface__`, are read where they are. Classes pass through the host in any case. Values are CuPy's
+        where X is on the device, else they are copied back. No "weighted", no `neighbors` and no n_threads there.
 
     Raises ValueError or TypeError where an argument is not as above or has no meaning for the variant, and for NaN,
-    infinities or classes of y_val that y does not have.
+    infinities or classes of y_val that y does not have; BackendUnavailable where "cuda" lacks what it needs.
 
     >>> import fastsa, numpy as np
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), ["cat", "dog", "cat"]
@@ -88,16 +95,20 @@ def knn_shapley(
             _checks.count(name, value)
     if not isinstance(reduce, (bool, np.bool_)):
         raise TypeError(f"reduce is {reduce!r}; expected True or False.")
+    cuda = _device.cuda(device, n_threads)
+    if cuda is not None:
+        _check_device_has(variant, neighbors)
     if neighbors is not None:
         lists, y, y_val, n_classes = _listed(neighbors, X, y, X_val, y_val, variant)
         return _value_lists(lists, y, y_val, n_classes, k, variant, index, epsilon, reduce, n_threads)
 
-    X, X_val = inputs.both_points(X, X_val, y_val)
+    stays = cuda is not None and cuda.holds(X)
+    X, X_val = inputs.both_points(X, X_val, y_val, cuda)
     n_val = None if X_val is None else X_val.shape[0]
-    y, y_val, n_classes = inputs.both_targets(y, y_val, X.shape[0], n_val, variant)
+    y, y_val, n_classes = inputs.both_targets(y, y_val, X.shape[0], n_val, variant, cuda)
     classes = (y, y_val) if n_classes else (None, None)
     hood = tiles.Neighborhood(X, X_val, *classes, metric)
-    hood.check()
+    hood.check(cuda)
     n = hood.n_neighbors
     if variant == "regression":
         terms: Any = closed_forms.regression_terms(y, y if y_val is None else y_val, index, n, k)
@@ -112,8 +123,33 @@ def knn_shapley(
         ranks = closed_forms.ranks_for(terms, epsilon) if variant == "hard" else n
         if ranks < n:
             terms = closed_forms.NearestSteps(closed_forms.truncated(terms, ranks).step)
+    if cuda is not None:
+        return _value_on_device(cuda, hood, terms, reduce, max_bytes, stays)
     work = tiles.mean_values if reduce else tiles.value_blocks
     return work(hood, terms, max_bytes=max_bytes, n_threads=n_threads)
+
+
+def _check_device_has(variant: str, neighbors: Any) -> None:
+    if variant == "weighted":
+        raise _checks.BackendUnavailable(
+            "the variant 'weighted' is counted rank by rank in tables that a CUDA device has no kernel for; use "
+            "device='cpu'."
+        )
+    if neighbors is not None:
+        raise _checks.BackendUnavailable(
+            "neighbors that are ranked already are valued on the host alone; use device='cpu', or pass X and X_val."
+        )
+
+
+def _value_on_device(
+    cuda: _device.Cuda, hood: tiles.Neighborhood, terms: Any, reduce: bool, max_bytes: int | None, stays: bool
+) -> Any:
+    """Values on the device where they stay, else copied to the host."""
+    if reduce:
+        values = device_neighbors.mean_values(cuda, hood, terms, max_bytes=max_bytes)
+        return values if stays else cuda.on_host(values)
+    blocks = device_neighbors.value_blocks(cuda, hood, terms, max_bytes=max_bytes)
+    return blocks if stays else map(cuda.on_host, blocks)
 
 
 def _check_meaning(

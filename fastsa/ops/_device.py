@@ -52,12 +52,34 @@ def _cupy() -> ModuleType:
         ) from missing
 
 
+def on_a_device(array: Any) -> bool:
+    """Whether an array says that it is in a CUDA device's memory."""
+    return hasattr(array, "__cuda_array_interface__")
+
+
 class Cuda:
     """Launches checked operations on CuPy's current device and stream; nothing here waits for them."""
 
     def __init__(self, kernels: ModuleType, cupy: ModuleType) -> None:
         self._kernels = kernels
         self._cupy = cupy
+
+    @property
+    def xp(self) -> ModuleType:
+        """CuPy."""
+        return self._cupy
+
+    def holds(self, array: Any) -> bool:
+        """Whether an array is in device memory: CuPy's, or anything with `__cuda_array_interface__`."""
+        return isinstance(array, self._cupy.ndarray) or on_a_device(array)
+
+    def on_host(self, array: Any) -> NDArray[Any]:
+        """A copy in host memory; waits for the device."""
+        return self._cupy.asnumpy(self._cupy.asarray(array))
+
+    def launch(self, kernel: str, *arguments: Any) -> None:
+        """Enqueue a kernel in the current stream. Arrays, which are checked by then, go as addresses, None as 0."""
+        getattr(self._kernels, kernel)(*map(self._address, arguments), self._stream)
 
     def exact(self, name: str, array: Any, dtype: Any, ndim: int) -> Any:
         """As `_checks.exact`, for an array on the current device."""
@@ -126,6 +148,11 @@ class Cuda:
         of_rows = ids.data.ptr, samples.data.ptr
         self._kernels.background_rows(out.data.ptr, n_background, *of_rows, seed, lane, ids.size, self._stream)
         return out
+
+    def _address(self, argument: Any) -> Any:
+        if argument is None:
+            return 0
+        return argument.data.ptr if isinstance(argument, self._cupy.ndarray) else argument
 
     @property
     def _stream(self) -> int:

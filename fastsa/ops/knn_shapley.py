@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _core
-from fastsa.ops import draw_chances
+from fastsa.ops import _device, draw_chances
 
 MOST_WEIGHTED_K = 28
 MOST_BITS = 10
@@ -28,12 +28,17 @@ class MatchSteps:
 
     launcher = _core.match_values
     listed_launcher = _core.listed_match_values
+    device_kernel = "match_values"
+    ranked = True
 
     def native(self) -> _core.MatchSteps:
         return _core.MatchSteps(self.step, self.offset, self.slope)
 
     def workspace(self, problem: Any, cut: Any, n: int) -> int:
         return int(_core.neighbor_workspace(problem, cut))
+
+    def device_arguments(self, cuda: _device.Cuda, hood: Any) -> tuple[Any, ...]:
+        return hood.y, hood.val_classes, self.step.size, cuda.xp.asarray(self.step), self.offset, self.slope
 
 
 def match_steps(variant: str, index: str, n: int, k: int, n_classes: int) -> MatchSteps:
@@ -85,12 +90,17 @@ class NearestSteps:
     step: NDArray[np.float64]
 
     launcher = _core.nearest_match_values
+    device_kernel = "match_values"
+    ranked = True
 
     def native(self) -> _core.NearestSteps:
         return _core.NearestSteps(self.step)
 
     def workspace(self, problem: Any, cut: Any, n: int) -> int:
         return int(_core.nearest_workspace(problem, cut, self.step.size))
+
+    def device_arguments(self, cuda: _device.Cuda, hood: Any) -> tuple[Any, ...]:
+        return hood.y, hood.val_classes, self.step.size, cuda.xp.asarray(self.step), 0.0, 0.0
 
 
 @dataclass(frozen=True)
@@ -106,12 +116,20 @@ class RegressionTerms:
 
     launcher = _core.regression_values
     listed_launcher = _core.listed_regression_values
+    device_kernel = "regression_values"
+    ranked = True
 
     def native(self) -> _core.RegressionTerms:
         return _core.RegressionTerms(self.targets, self.val_targets, self.few, self.nearer, self.farther, self.k)
 
     def workspace(self, problem: Any, cut: Any, n: int) -> int:
         return int(_core.neighbor_workspace(problem, cut) + _core.regression_workspace(n))
+
+    def device_arguments(self, cuda: _device.Cuda, hood: Any) -> tuple[Any, ...]:
+        targets = cuda.exact("targets", self.targets, np.float64, 1)
+        val_targets = cuda.exact("val_targets", self.val_targets, np.float64, 1)
+        few, nearer, farther = map(cuda.xp.asarray, (self.few, self.nearer, self.farther))
+        return targets, val_targets, self.few.size, few, nearer, farther, self.k
 
 
 def regression_terms(
@@ -144,6 +162,7 @@ class WeightedVote:
     cutoff: int
 
     launcher = _core.weighted_values
+    device_kernel = None  # its tables of counts grow rank by rank, and are as large as a device's shared memory is not
 
     def native(self) -> _core.WeightedVote:
         return _core.WeightedVote(self.size, self.tail, self.weights, self.k, self.most, self.cutoff)
@@ -183,12 +202,18 @@ class ThresholdTerms:
     per_match: NDArray[np.float64]
 
     launcher = _core.threshold_values
+    device_kernel = "threshold_values"
+    ranked = False
 
     def native(self) -> _core.ThresholdTerms:
         return _core.ThresholdTerms(self.radius, self.of_match, self.of_other, self.per_match)
 
     def workspace(self, problem: Any, cut: Any, n: int) -> int:
         return int(_core.neighbor_workspace(problem, cut))
+
+    def device_arguments(self, cuda: _device.Cuda, hood: Any) -> tuple[Any, ...]:
+        tables = map(cuda.xp.asarray, (self.of_match, self.of_other, self.per_match))
+        return hood.y, hood.val_classes, self.radius, *tables
 
 
 def threshold_terms(index: str, n: int, radius: float, n_classes: int) -> ThresholdTerms:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
+from fastsa.ops import _device
 
 METRICS = {"euclidean": 0, "cosine": 0, "inner": 1}
 POINT_DTYPES = (np.float16, np.float32, np.float64)
@@ -25,7 +26,7 @@ _MOST_ROWS_PER_BLOCK = 1024
 
 @dataclass(frozen=True)
 class Neighborhood:
-    """Training points as seen from validation points; checked arrays, exact dtypes.
+    """Training points as seen from validation points; checked arrays, exact dtypes, all numpy's or all CuPy's.
 
     X        float16, float32 or float64 [n, d]
     X_val    the same [m, d], or None: every training point is valued by the others
@@ -54,35 +55,44 @@ class Neighborhood:
         """Training points that one validation point ranks."""
         return self.n - 1 if self.X_val is None else self.n
 
-    def check(self) -> None:
-        """Raise TypeError or ValueError where an array is not what the class says."""
+    @property
+    def val_classes(self) -> NDArray[np.int32] | None:
+        return self.y if self.X_val is None else self.y_val
+
+    def check(self, cuda: _device.Cuda | None = None) -> None:
+        """Raise TypeError or ValueError where an array is not what the class says, or not on the device."""
+        kind, exact = (np.ndarray, _checks.exact) if cuda is None else (cuda.xp.ndarray, cuda.exact)
+        owner = "an array" if cuda is None else "a CuPy array"
         _checks.choice("metric", self.metric, METRICS)
         for name, x in (("X", self.X), ("X_val", self.X_val)):
             if x is None and name == "X_val":
                 continue
-            if not isinstance(x, np.ndarray) or x.dtype not in POINT_DTYPES:
-                given = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-                raise TypeError(f"{name} is {given}; expected an array of float16, float32 or float64.")
-            _checks.exact(name, x, x.dtype, 2)
+            if not isinstance(x, kind) or x.dtype not in POINT_DTYPES:
+                given = x.dtype if isinstance(x, kind) else type(x).__name__
+                raise TypeError(f"{name} is {given}; expected {owner} of float16, float32 or float64.")
+            exact(name, x, x.dtype, 2)
         if self.X_val is not None and self.X_val.shape[1] != self.X.shape[1]:
             raise ValueError(f"X_val has {self.X_val.shape[1]} features; expected {self.X.shape[1]}, as in X.")
         _checks.count("the number of points", self.n, most=_checks.MOST_PLAYERS)
         for name, y, size in (("y", self.y, self.n), ("y_val", self.y_val, self.n_val)):
             if y is not None:
-                _checks.exact(name, y, np.int32, 1)
+                exact(name, y, np.int32, 1)
                 if y.size != size:
                     raise ValueError(f"{name} has {y.size} entries; expected {size}, one per point.")
 
     def problem(self) -> _core.NeighborProblem:
         """The native view."""
         X_val = self.X if self.X_val is None else self.X_val
-        y_val = self.y if self.X_val is None else self.y_val
-        cosine = self.metric == "cosine"
-        scale = _to_length_one("X", self.X) if cosine else None
-        val_scale = (scale if self.X_val is None else _to_length_one("X_val", X_val)) if cosine else None
         return _core.NeighborProblem(
-            self.X, X_val, scale, val_scale, METRICS[self.metric], self.y, y_val, self.X_val is None
+            self.X, X_val, *self.scales(), METRICS[self.metric], self.y, self.val_classes, self.X_val is None
         )
+
+    def scales(self, xp: Any = np) -> tuple[Any, Any]:
+        """What multiplies training and validation points before they are compared: float64 [n] and [m], or None."""
+        if self.metric != "cosine":
+            return None, None
+        scale = _to_length_one("X", self.X, xp)
+        return scale, scale if self.X_val is None else _to_length_one("X_val", self.X_val, xp)
 
 
 class Terms(Protocol):
@@ -201,13 +211,13 @@ def _cut(
     return cut, n_bytes
 
 
-def _to_length_one(name: str, x: NDArray[Any]) -> NDArray[np.float64]:
+def _to_length_one(name: str, x: NDArray[Any], xp: Any) -> NDArray[np.float64]:
     """1 / length of every point, each length summed over features in their order: float64 [n]."""
-    squares = np.zeros(x.shape[0])
+    squares = xp.zeros(x.shape[0])
     for j in range(x.shape[1]):
         column = x[:, j].astype(np.float64)
         squares += column * column
     if not (squares > 0).all():
-        row = int(np.flatnonzero(squares == 0)[0])
+        row = int(xp.flatnonzero(squares == 0)[0])
         raise ValueError(f"{name}[{row}] has length zero, and so no direction; drop it or use another metric.")
-    return 1.0 / np.sqrt(squares)
+    return 1.0 / xp.sqrt(squares)
