@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURES = ("sm_80", "sm_90")
-KERNELS = ("BackgroundRows", "Permutations", "PrefixColumns", "Subsets", "DrawSizes", "DrawPlayers")
+KERNELS = (
+    *("BackgroundRows", "Permutations", "PrefixColumns", "Subsets", "DrawSizes", "DrawPlayers"),
+    *("DistanceTiles", "MatchRows", "RegressionRows", "ThresholdRows", "AddColumns"),
+)
 WITHOUT_DEVICES = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 MOST_REGISTERS = 64  # 1024 threads on a multiprocessor of 65 536 registers
 
@@ -93,5 +96,6 @@ def test_a_launch_without_a_device_names_the_kernel(cuda_build):
 def test_the_device_and_its_emulation_are_bound_alike(cuda_build, native_testing):
     bound = [name for name in dir(cuda_build[0]) if not name.startswith("_")]
     assert {"permutations", "prefix_coalitions", "subsets", "draw_sizes", "draw_players"} < set(bound)
+    assert {"neighbor_distances", "match_values", "regression_values", "threshold_values", "add_columns"} < set(bound)
     for name in bound:
         assert getattr(cuda_build[0], name).__doc__ == getattr(native_testing.emulated, name).__doc__

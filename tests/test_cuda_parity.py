@@ -1,4 +1,4 @@
-"""On a device: the same bytes as on the host, in any stream."""
+"""On a device: the same bytes as on the host, in any stream; of values of neighbours, all but their rounding."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import fastsa
 import fastsa.ops as ops
 
 pytestmark = pytest.mark.cuda
@@ -99,3 +100,57 @@ def test_work_waits_in_the_current_stream_and_out_is_written(cupy):
 def test_host_arrays_are_refused(cupy):
     with pytest.raises(TypeError, match="orders is a ndarray; expected a CuPy array"):
         ops.prefix_coalitions(np.zeros((1, 1), np.int32), device="cuda")
+
+
+def neighbours(variant, n, m, d, dtype, levels=None):
+    """Arguments of knn_shapley; with few levels many points are in one place."""
+    rng = np.random.default_rng(12)
+    X, X_val = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    if levels is not None:
+        X, X_val = rng.integers(0, levels, (n, d)), rng.integers(0, levels, (m, d))
+    y = rng.normal(size=n + m) if variant == "regression" else rng.integers(0, 4, n + m)
+    radius = {"radius": 0.9 * d**0.5} if variant == "threshold" else {}
+    return (X.astype(dtype), y[:n], X_val.astype(dtype), y[n:]), {"variant": variant, **radius}
+
+
+@pytest.mark.parametrize("variant", ["hard", "soft", "regression", "threshold"])
+@pytest.mark.parametrize(("n", "m", "d", "levels"), [(1, 1, 1, None), (5000, 70, 33, None), (20_011, 37, 4, 3)])
+def test_knn_shapley(cupy, variant, n, m, d, levels):
+    for index in ("shapley", "banzhaf", "leave-one-out"):
+        for dtype in (np.float16, np.float32, np.float64):
+            given, options = neighbours(variant, n, m, d, dtype, levels)
+            expected = fastsa.knn_shapley(*given, index=index, **options)
+            values = fastsa.knn_shapley(*given, index=index, device="cuda", **options)
+            assert type(values) is np.ndarray
+            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner"])
+def test_knn_shapley_ranks_by_the_bytes_of_the_host(cupy, metric):
+    (X, y, X_val, y_val), _ = neighbours("hard", 3000, 50, 129, np.float32)
+    radius = {"euclidean": 15.0, "cosine": 0.95, "inner": 0.0}[metric]
+    options = {"variant": "threshold", "metric": metric, "radius": radius}
+    values = fastsa.knn_shapley(cupy.asarray(X), y, cupy.asarray(X_val), y_val, device="cuda", **options)
+    assert same_bytes(values, fastsa.knn_shapley(X, y, X_val, y_val, **options))
+
+
+def test_knn_shapley_by_tiles_blocks_and_points_that_value_each_other(cupy):
+    (X, y, X_val, y_val), options = neighbours("soft", 4000, 300, 8, np.float32, levels=3)
+    on_device = cupy.asarray(X), y, cupy.asarray(X_val), y_val
+    values = fastsa.knn_shapley(*on_device, device="cuda", **options)
+    few_bytes = fastsa.knn_shapley(*on_device, device="cuda", max_bytes=1, **options)
+    assert values.get().tobytes() == few_bytes.get().tobytes()
+    blocks = list(fastsa.knn_shapley(*on_device, device="cuda", reduce=False, **options))
+    expected = np.concatenate(list(fastsa.knn_shapley(X, y, X_val, y_val, reduce=False, **options)))
+    np.testing.assert_allclose(cupy.concatenate(blocks).get(), expected, rtol=0, atol=1e-12)
+    own = fastsa.knn_shapley(X, y, None, None, device="cuda", **options)
+    np.testing.assert_allclose(own, fastsa.knn_shapley(X, y, None, None, **options), rtol=0, atol=1e-12)
+
+
+def test_knn_shapley_refuses_broken_points_on_the_device(cupy):
+    (X, y, X_val, y_val), _ = neighbours("hard", 100, 5, 3, np.float32)
+    X[7, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X\[7, 2\] is nan; expected finite numbers"):
+        fastsa.knn_shapley(cupy.asarray(X), y, X_val, y_val, device="cuda")
+    with pytest.raises(TypeError, match="X is on a CUDA device; expected an array of the host"):
+        fastsa.knn_shapley(cupy.asarray(X), y, X_val, y_val)

@@ -1,9 +1,10 @@
 // Runs every native operation on random data, without Python, so that sanitizers can watch all of it. Buffers have
 // exactly the sizes that were asked for. Answers 0; a check that fails names itself and answers 1. With any argument it
 // overruns a buffer, to show that the sanitizers watch.
-#include <algorithm>  // for equal, max
+#include <algorithm>  // for equal, max, min, stable_sort
 #include <cmath>      // for abs, sqrt
 #include <cstring>    // for memcmp
+#include <numeric>    // for iota
 #include <vector>
 
 #include "launch/emulate.h"
@@ -14,6 +15,7 @@
 #include "ops/coalitions.h"
 #include "ops/knn.h"
 #include "ops/knn_shapley.h"
+#include "ops/knn_shapley_device.h"
 #include "ops/logistic.h"
 #include "ops/memberships.h"
 #include "ops/open.h"
@@ -152,6 +154,55 @@ std::vector<double> matched(MatchValues match, const NeighborProblem& problem, c
   return out;
 }
 
+// The same by a device's kernels, emulated, in tiles of five validation points.
+std::vector<double> matched_on_device(const NeighborProblem& problem, double k) {
+  const int64_t n = problem.train.n, ranked = problem.self ? n - 1 : n;
+  const Emulation emulation{32, 3, ThreadOrder::kShuffled, 5};
+  std::vector<double> step, out = filled<double>(2 * n);
+  for (int64_t rank = 1; rank <= ranked; ++rank) step.push_back(1.0 / std::max(static_cast<double>(rank), k));
+  for (int64_t first = 0; first < problem.val.n; first += 5) {
+    const int64_t rows = std::min<int64_t>(5, problem.val.n - first);
+    std::vector<double> distances = filled<double>(rows * n), values = distances;
+    std::vector<int64_t> order = filled<int64_t>(rows * n);
+    const Rows<double> tile{distances.data(), rows, n};
+    const DistanceTiles tiles{tile, first, problem.train, problem.val, problem.metric, problem.self};
+    emulate_phases(tiles, tiles.blocks(), emulation);
+    for (int64_t row = 0; row < rows; ++row) {
+      int64_t* begin = order.data() + row * n;
+      std::iota(begin, begin + n, int64_t{0});
+      std::stable_sort(begin, begin + n, [&](int64_t a, int64_t b) { return tile[row][a] < tile[row][b]; });
+    }
+    const RankedTile of_ranks{{values.data(), rows, n}, {order.data(), rows, n}, ranked, first};
+    emulate_phases(MatchRows{of_ranks, problem.classes, problem.val_classes, {step.data(), 0.0, 0.0}}, rows, emulation);
+    const AddColumns columns{{values.data(), rows, n}, first, {{out.data(), 2, n}, 0, (problem.val.n + 1) / 2}};
+    emulate_rows(columns, {0, columns.entries()}, emulation);
+  }
+  return out;
+}
+
+// The other utilities' kernels on one tile of ranked neighbours, whose buffers end where they should.
+void run_device_values(int64_t n) {
+  const int64_t rows = 4, ranked = n - n / 3;
+  const Emulation emulation{7, 3, ThreadOrder::kShuffled, 6};
+  const std::vector<double> targets = numbers(n, 31), few = numbers(ranked, 32), tables = numbers(n + 1, 33);
+  const std::vector<double> distances = numbers(rows * n, 34);
+  const std::vector<int32_t> classes = integers(n, 3, 35), val_classes = integers(rows, 3, 36);
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < rows * n; ++i) order.push_back(i % n);
+  std::vector<double> values = filled<double>(rows * n, 7.0);
+  const RankedTile tile{{values.data(), rows, n}, {order.data(), rows, n}, ranked, 0};
+  const std::vector<double> own = numbers(rows, 37);
+  const RegressionTerms terms{targets.data(), own.data(), few.data(), few.data(), few.data(), 3};
+  emulate_phases(RegressionRows{tile, terms}, rows, emulation);
+  for (int64_t i = 0; i < rows * n; ++i) {
+    check(i % n < ranked || values[static_cast<size_t>(i)] == 0.0, "what is not ranked is worth nothing");
+  }
+  const ThresholdTerms threshold{0.5, tables.data(), tables.data(), tables.data()};
+  const ThresholdRows body{tile.values, {distances.data(), rows, n}, 0, classes.data(), val_classes.data(), threshold};
+  emulate_phases(body, rows, emulation);
+  for (size_t i = 0; i < values.size(); ++i) check(distances[i] <= 0.5 || values[i] == 0.0, "only who is within counts");
+}
+
 // n points and 9 validation points, or n points that value each other.
 void run_knn_shapley(int64_t n, int64_t d, Precision precision, Metric metric, bool self) {
   const int64_t n_val = self ? n : 9;
@@ -176,6 +227,10 @@ void run_knn_shapley(int64_t n, int64_t d, Precision precision, Metric metric, b
     for (const double value : values) total += value;
     const double earned = static_cast<double>(n_val) * static_cast<double>(std::min<int64_t>(5, ranked)) / 5.0;
     check(std::abs(total - earned) < 1e-9, "values share what all points together earn");
+    const std::vector<double> on_device = matched_on_device(problem, 5.0);
+    for (size_t i = 0; i < values.size(); ++i) {
+      check(std::abs(values[i] - on_device[i]) < 1e-9, "a device's kernels rank and value alike");
+    }
 #if defined(FSA_HAS_AVX2_BUILD)
     if (!has_avx2()) continue;
     check(matched(&avx2::match_values, problem, cut, 5.0) == values, "both builds rank and value alike");
@@ -319,6 +374,7 @@ int main(int n_arguments, char** /*arguments*/) {
     }
   }
   run_memberships(11);
+  for (const int64_t n : {1, 3, 127, 128, 129, 400}) run_device_values(n);
   run_open(-1);
   run_open(4);
   for (const int32_t n_classes : {2, 3, 5}) {
