@@ -28,7 +28,7 @@ def device(request, emulated_cuda):
 
 
 def data(n, m, d, *, levels=None, dtype=np.float32, seed=3):
-    """Training and validation points, many of them in one place where there are few levels, with classes and targets."""
+    """Training and validation points, many in one place where there are few levels, with classes and targets."""
     rng = np.random.default_rng(seed)
     X, X_val = rng.normal(size=(n, d)), rng.normal(size=(m, d))
     if levels is not None:
@@ -82,7 +82,8 @@ def test_values_are_those_of_the_cpu_where_stretches_hold_several_ranks(device, 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_threshold_values_are_the_bytes_of_the_cpu_which_takes_the_same_distances(emulated_cuda, metric, dtype):
     (X, y, X_val, y_val), _ = arguments("hard", 150, 20, 37, dtype=dtype)
-    options = {"variant": "threshold", "metric": metric, "radius": {"euclidean": 8.0, "cosine": 0.9, "inner": -1}[metric]}
+    radius = {"euclidean": 8.0, "cosine": 0.9, "inner": -1}[metric]
+    options = {"variant": "threshold", "metric": metric, "radius": radius}
     values = fastsa.knn_shapley(X, y, X_val, y_val, device="cuda", **options)
     expected = fastsa.knn_shapley(X, y, X_val, y_val, **options)
     assert values.tobytes() == expected.tobytes() and np.unique(values).size > 50
@@ -108,7 +109,7 @@ def distances_of(cuda, X, X_val, metric, first, rows):
     out = cuda.cupy.empty((rows, hood.n))
     val = X if X_val is None else X_val
     scale, val_scale = hood.scales(np)
-    held = [cuda.cupy.asarray(a) for a in (X, val)] + [s if s is None else cuda.cupy.asarray(s) for s in (scale, val_scale)]
+    held = [a if a is None else cuda.cupy.asarray(a) for a in (X, val, scale, val_scale)]
     address = [0 if a is None else a.data.ptr for a in held]
     train = address[0], *X.shape, X.dtype.itemsize, address[2]
     of_val = address[1], len(val), val.dtype.itemsize, address[3]
@@ -180,10 +181,12 @@ def test_values_stay_where_X_is(emulated_cuda):
 
 def test_device_arrays_of_other_layouts_and_dtypes_are_taken_as_host_arrays_are(emulated_cuda):
     (X, y, X_val, y_val), options = arguments("hard", 60, 9, 4, levels=5)
-    for change in (lambda a: np.asfortranarray(a), lambda a: a.astype(np.int8), lambda a: a.astype(np.int64), lambda a: a[:, ::2]):
-        to = lambda a: change(a).view(emulated_cuda.cupy.ndarray)  # noqa: E731
-        values = fastsa.knn_shapley(to(X), y, to(X_val), y_val, device="cuda", **options)
-        expected = fastsa.knn_shapley(change(X), y, change(X_val), y_val, **options)
+    changes = np.asfortranarray, lambda a: a.astype(np.int8), lambda a: a.astype(np.int64), lambda a: a[:, ::2]
+    for change in changes:
+        points, val = change(X), change(X_val)
+        on_device = (a.view(emulated_cuda.cupy.ndarray) for a in (points, val))
+        values = fastsa.knn_shapley(next(on_device), y, next(on_device), y_val, device="cuda", **options)
+        expected = fastsa.knn_shapley(points, y, val, y_val, **options)
         np.testing.assert_allclose(values, expected, rtol=0, atol=TOLERANCE)
 
 
@@ -220,7 +223,7 @@ def test_operations_take_device_arrays_alone(emulated_cuda):
     cuda, hood = device_neighbors._device.cuda("cuda", None), hood_of(emulated_cuda.cupy)
     steps = closed_forms.match_steps("hard", "shapley", 50, 5, 3)
     fields = {name: getattr(hood, name) for name in ("X", "X_val", "y", "y_val", "metric")}
-    for name, words in (("X", "X is ndarray; expected a CuPy array"), ("y_val", "y_val is a ndarray; expected a CuPy array")):
+    for name, words in (("X", "X is ndarray; expected a CuPy"), ("y_val", "y_val is a ndarray; expected a CuPy")):
         on_host = neighbors.Neighborhood(**{**fields, name: np.array(fields[name], subok=False)})
         for work in (device_neighbors.mean_values, device_neighbors.value_blocks):
             with pytest.raises(TypeError, match=words):

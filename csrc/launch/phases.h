@@ -1,4 +1,4 @@
-// Cooperation within a block, written so that a host can follow it: a kernel is a number of phases over a Shared struct.
+// Cooperation within a block, written so that a host can follow it: a kernel is some phases over a Shared struct.
 // Within a phase no thread reads what another writes; before the next all have finished.
 //   struct Kernel {
 //     struct Shared { ... };

@@ -1,8 +1,9 @@
 // distance_tiles: distances of all training points to some validation points on a device, a block per tile of both.
 //   Every distance is one sum over the features in their order, in float64 and without contraction: the bytes of the
 //   CPU's exact distances, whatever the tile, so that equal points tie and both devices rank alike. Products (cuBLAS)
-//   would leave near-ties to be settled by this same sum. Where float64 runs at half the rate of float32, as on compute
-//   capability 8.0 and 9.0, it is no dearer than the sort until points have hundreds of features.
+//   would leave near-ties to be settled by this same sum. By count of operations, not yet by a clock, it is no dearer
+//   than the sort up to hundreds of features where float64 runs at half the rate of float32, as on compute capability
+//   8.0 and 9.0; on devices with few float64 units it is what takes the time.
 #pragma once
 
 #include "core/order.h"

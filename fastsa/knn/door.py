@@ -69,12 +69,12 @@ def knn_shapley(
         "weighted", Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
     reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.
-    max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values); of that on the
-        device, beside the points, with "cuda".
+    max_bytes : bound of the working memory over all threads, default 512 MiB (at least 8 rows of values); with "cuda"
+        of that on the device, beside the points.
     device : "cpu" (default) or "cuda", CuPy's current device, where neighbours are ranked by the same distances to the
         byte and values differ by rounding alone. X and X_val of the host are copied there; CuPy's, and whatever has
-        `__cuda_array_interface__`, are read where they are. Classes pass through the host in any case. Values are CuPy's
-        where X is on the device, else they are copied back. No "weighted", no `neighbors` and no n_threads there.
+        `__cuda_array_interface__`, are read where they are. Classes pass through the host in any case. Values are
+        CuPy's where X is on the device, else they are copied back. No "weighted", `neighbors` or n_threads there.
 
     Raises ValueError or TypeError where an argument is not as above or has no meaning for the variant, and for NaN,
     infinities or classes of y_val that y does not have; BackendUnavailable where "cuda" lacks what it needs.

@@ -1,4 +1,4 @@
-"""KNN-Shapley on a CUDA device: tiles of validation points that fit `max_bytes`, ranked by CuPy, valued by our kernels."""
+"""KNN-Shapley on a CUDA device: tiles of validation points that fit `max_bytes`, ranked by CuPy, valued by kernels."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def mean_values(cuda: _device.Cuda, hood: Neighborhood, terms: Terms, *, max_byt
     neither on `max_bytes` (which bounds the working memory on the device, to at least one row of pairs and the 8 to 64
     rows of sums) nor on how kernels are launched.
 
-    Raises BackendUnavailable for terms that devices have no kernel for; TypeError for arrays that are not CuPy's: nothing
-    is moved, save the tables of the terms.
+    Raises BackendUnavailable for terms that devices have no kernel for; TypeError for arrays that are not CuPy's:
+    nothing is moved, save the tables of the terms.
     """
     per_sum = val_per_partial(hood.n, hood.n_val)
     n_sums = -(-hood.n_val // per_sum)

@@ -200,7 +200,9 @@ void run_device_values(int64_t n) {
   const ThresholdTerms threshold{0.5, tables.data(), tables.data(), tables.data()};
   const ThresholdRows body{tile.values, {distances.data(), rows, n}, 0, classes.data(), val_classes.data(), threshold};
   emulate_phases(body, rows, emulation);
-  for (size_t i = 0; i < values.size(); ++i) check(distances[i] <= 0.5 || values[i] == 0.0, "only who is within counts");
+  for (size_t i = 0; i < values.size(); ++i) {
+    check(distances[i] <= 0.5 || values[i] == 0.0, "only who is within counts");
+  }
 }
 
 // n points and 9 validation points, or n points that value each other.
