@@ -22,7 +22,7 @@ _homes = {
     "exact": "fastsa._exact",
     "knn_shapley": "fastsa.knn",
 }
-_rooms = ("amortize", "estimators", "games", "labels", "metrics", "ops", "utilities")
+_rooms = ("amortize", "curation", "display", "estimators", "games", "labels", "metrics", "ops", "utilities")
 
 __all__ = [*_homes, *_rooms, "__version__"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 FLOORS = (
     ("_checks", "_threads", "_core", "_cuda", "_testing"),
-    ("ops",),
+    ("ops", "display"),
     ("utilities",),
     ("games",),
     ("estimators", "_exact"),
@@ -17,6 +17,7 @@ FLOORS = (
     ("amortize",),
     ("plan",),
     ("valuator", "explainer", "knn"),
+    ("curation",),
     ("report", "interop"),
     ("cli",),
 )

@@ -22,6 +22,7 @@ def interval(
     truth: Any,
     *,
     truth_variance: Any = None,
+    strata: Any = None,
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
@@ -31,7 +32,8 @@ def interval(
     `metric` names a field of `Agreement`, or is a function of (estimate, truth) that gets resampled rows and returns a
     number. Points are drawn with replacement, each with its estimate, truth and truth_variance, so the interval covers
     the choice of points and the truth's sampling error; it holds the estimates fixed, and takes the noise of different
-    points as independent. Resample r depends on (seed, r) only.
+    points as independent. Resample r depends on (seed, r) only. `strata`, integers [n], draws within groups of points, so
+    that every resample has as many of each group as there are: for rare groups that no resample may lack.
 
     Raises ValueError for an unknown metric, a level outside (0, 1), a function given together with truth_variance, or
     when a resample has no value (too few points); TypeError and ValueError as `agreement` does.
@@ -49,17 +51,38 @@ def interval(
     estimate, truth = np.asarray(estimate), np.asarray(truth)
     measure = _measure(metric, estimate, truth, truth_variance)
     agreement(estimate, truth, truth_variance=truth_variance)  # refuses bad input before any resample is drawn
-    n, rows = truth.size, _checks.count("resamples", resamples)
-    ids = _FIRST_ID + np.arange(rows, dtype=np.uint64)
-    players, _ = ops.draws_with_replacement(
-        n, ids, np.zeros(rows, np.uint32), min_size=n, max_size=n, seed=_checks.seed(seed), n_threads=1
-    )
-    values = np.array([measure(points) for points in players.reshape(rows, n)])
+    groups = _groups(strata, truth.size)
+    drawn = _resamples(groups, _checks.count("resamples", resamples), _checks.seed(seed))
+    values = np.array([measure(points) for points in drawn])
+    n, rows = truth.size, values.size
     undefined = int(np.isnan(values).sum())
     if undefined:
         raise ValueError(f"{undefined} of {rows} resamples of {n} points have no {metric}; give more points.")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _groups(strata: Any, n: int) -> list[NDArray[np.int64]]:
+    """The positions of every stratum."""
+    if strata is None:
+        return [np.arange(n)]
+    strata = np.asarray(strata)
+    if strata.dtype.kind not in "iub" or strata.shape != (n,):
+        raise ValueError(f"strata is {strata.dtype} {strata.shape}; expected integers ({n},), one per point.")
+    return [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+
+
+def _resamples(groups: list[NDArray[np.int64]], rows: int, seed: int) -> NDArray[np.int64]:
+    """Positions [rows, n]: every group drawn with replacement from itself; the group is the draw's sample."""
+    ids = _FIRST_ID + np.arange(rows, dtype=np.uint64)
+    parts = []
+    for sample, group in enumerate(groups):
+        n = group.size
+        places, _ = ops.draws_with_replacement(
+            n, ids, np.full(rows, sample, np.uint32), min_size=n, max_size=n, seed=seed, n_threads=1
+        )
+        parts.append(group[places.reshape(rows, n)])
+    return np.concatenate(parts, axis=1)
 
 
 def _measure(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.amortize import baselines
+from fastsa.curation.baseline_values import KNN_GRID
 from fastsa.estimators import Distributional
 from fastsa.games import DataGame
 from fastsa.knn import knn_shapley
@@ -20,7 +21,6 @@ from fastsa.valuator import DataValuator, progress_bar
 
 N_POOL, N_VAL, N_TRUTH = 1000, 300, 100
 FLIPPED = 0.1
-KNN_GRID = (1, 5, 20)
 _FEWEST_TRUTH_SAMPLES, _MOST_TRUTH_SAMPLES = 50, 4000
 _PAGE_SECONDS = 4.0
 

@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.report.demo import AMORTIZED, KNN_GRID, MONTE_CARLO, DemoResult
+from fastsa.curation.baseline_values import KNN_GRID
+from fastsa.display import new_figure
+from fastsa.display.figures import BLUE, FAINT, GREY, ORANGE, RED
+from fastsa.report.demo import AMORTIZED, MONTE_CARLO, DemoResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, GREY, ORANGE, RED = "#2563a8", "#8a8f98", "#c77d1e", "#b8373a"
-
 
 def estimate_against_truth(result: DemoResult) -> str:
     """Two scatters on the same axes: Monte Carlo with the whole budget, and amortized, against the truth."""
-    figure, axes = _figure(2, (8.4, 4.0))
+    figure, axes = new_figure(2, (8.4, 4.0))
     truth = 1000 * result.truth.mean[:, 0]
     wrong = result.digits.is_mislabeled[result.truth_items]
     for axis, name in zip(axes, (MONTE_CARLO, AMORTIZED), strict=True):
         row = result.row(name)
         estimate = 1000 * row.values[result.truth_items]
         low, high = _limits(np.concatenate([truth, 1000 * result.row(MONTE_CARLO).values[result.truth_items]]))
-        axis.plot([low, high], [low, high], color="#c9cdd3", linewidth=1, zorder=0)
+        axis.plot([low, high], [low, high], color=FAINT, linewidth=1, zorder=0)
         axis.scatter(truth[~wrong], estimate[~wrong], s=16, color=BLUE, alpha=0.75, linewidth=0, label="right class")
         axis.scatter(truth[wrong], estimate[wrong], s=26, color=RED, marker="x", linewidth=1.4, label="wrong class")
         axis.set(xlim=(low, high), ylim=(low, high), xlabel="ground truth (0.1 % accuracy)", title=name)
@@ -40,7 +41,7 @@ def estimate_against_truth(result: DemoResult) -> str:
 
 def mislabel_curves(result: DemoResult) -> str:
     """The share of wrong classes found against the share of points inspected, lowest value first."""
-    figure, (axis,) = _figure(1, (5.6, 4.0))
+    figure, (axis,) = new_figure(1, (5.6, 4.0))
     best_knn = max((result.row(f"KNN-Shapley, k={k}") for k in KNN_GRID), key=lambda row: row.detection.auroc)
     shown = [
         (result.row(AMORTIZED), BLUE, "-", 2.2),
@@ -53,7 +54,7 @@ def mislabel_curves(result: DemoResult) -> str:
         axis.plot(
             100 * detection.inspected, 100 * detection.found, style, color=color, linewidth=width, label=row.name
         )
-    axis.plot([0, 100], [0, 100], color="#c9cdd3", linewidth=1, zorder=0, label="random order")
+    axis.plot([0, 100], [0, 100], color=FAINT, linewidth=1, zorder=0, label="random order")
     axis.set(xlim=(0, 100), ylim=(0, 101), xlabel="points inspected, %", ylabel="wrong classes found, %")
     axis.legend(frameon=False, loc="lower right", fontsize=9)
     return _svg(figure)
@@ -66,20 +67,6 @@ def digit_png(pixels: NDArray[np.float64]) -> str:
     buffer = io.BytesIO()
     image.imsave(buffer, 1.0 - pixels.reshape(8, 8), cmap="gray", vmin=0.0, vmax=1.0, format="png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, NDArray[np.object_]]:
-    """Made without pyplot, so that no global state of the user's is touched."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, columns))
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color("#9aa0a8")
-        axis.tick_params(colors="#555", labelsize=9)
-        axis.title.set_size(11)
-    return figure, axes
 
 
 def _limits(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastsa.display import columns_of_text
 from fastsa.report.demo import DemoResult, Row
 
 COLUMNS = ("error", "95 % interval", "Pearson", "Spearman", "sign", "AUROC", "AUPRC")
@@ -42,13 +43,5 @@ def notes(result: DemoResult) -> list[str]:
 
 def table(result: DemoResult) -> str:
     """All rows in columns, then the notes."""
-    names = [row.name for row in result.rows]
-    body = [cells(row) for row in result.rows]
-    left = max(map(len, names))
-    widths = [max(len(column[i]) for column in [COLUMNS, *body]) for i in range(len(COLUMNS))]
-
-    def line(name: str, row: tuple[str, ...]) -> str:
-        return "  ".join([name.ljust(left), *(cell.rjust(width) for cell, width in zip(row, widths, strict=True))])
-
-    lines = [line("", COLUMNS), *(line(name, row) for name, row in zip(names, body, strict=True))]
+    lines = columns_of_text(("", *COLUMNS), [(row.name, *cells(row)) for row in result.rows])
     return "\n".join([*lines, "", *notes(result)])
