@@ -28,9 +28,9 @@ def data_oob(
         value_i = sum over b of [point i is not in bag b] [f_b(x_i) = y_i] / sum over b of [point i is not in bag b]
 
     Bag b is n points drawn with replacement, and f_b an `estimator` fitted on it: any scikit-learn classifier, by default a
-    decision tree. Bag and random_state of f_b depend on (seed, b) only, so the values do not depend on `n_threads`
-    (default every processor), and those of fewer estimators are a part of those of more. No validation data is needed.
-    A bag of one class predicts it.
+    decision tree. Bag and random_state of f_b depend on (seed, b) only, so that the values do not depend on `n_threads`
+    (default every processor). An estimator of one's own runs on one thread. No validation data is needed. A bag of one
+    class predicts it.
 
     X [n, d] real features, y [n] classes. Returns (values, count). Raises ValueError or TypeError for unusable data,
     BackendUnavailable without scikit-learn.
@@ -48,10 +48,15 @@ def data_oob(
     given = _checks.targets("y", y, n)
     classes = np.unique(given)
     if classes.size < 2:
-        raise ValueError(f"y has the single class {classes[0]!r}; expected at least two.")
+        raise ValueError(f"y has the single class {classes.tolist()[0]!r}; expected at least two.")
     y = _checks.encode("y", given, classes)
     n_estimators, seed = _checks.count("n_estimators", n_estimators), _checks.seed(seed)
     model = _classifier(estimator)
+    if estimator is not None:
+        # Parallel code within scikit-learn swaps the process's warning filters, which two threads must not do at once.
+        if n_threads not in (None, 1):
+            raise ValueError(f"n_threads is {n_threads}; an estimator of one's own runs on one thread. Leave n_threads out.")
+        n_threads = 1
     right, count = np.zeros(n, np.int64), np.zeros(n, np.int64)
     adding = threading.Lock()
 

@@ -24,7 +24,7 @@ _RANDOM = "random"
 class DetectionTable(Table):
     """A row per method, see `detection_table`; `detections` holds the curve of each, which `figure` draws."""
 
-    detections: dict[str, Detection] = field(default_factory=dict)
+    detections: dict[str, Detection] = field(default_factory=dict, compare=False)
 
     def figure(self) -> Figure:
         """The share of wrong classes found against the share of points inspected, lowest value first."""

@@ -31,7 +31,7 @@ class CurveTable(Table):
 
     steps: tuple[float, ...] = ()
     axis_label: str = ""
-    curves: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    curves: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
     def figure(self) -> Figure:
         """Test accuracy over the steps, a line per method."""

@@ -25,7 +25,7 @@ class Retraining:
         given = _checks.targets("y", y, self.X.shape[0])
         self.classes = np.unique(given)
         if self.classes.size < 2:
-            raise ValueError(f"y has the single class {self.classes[0]!r}; expected at least two.")
+            raise ValueError(f"y has the single class {self.classes.tolist()[0]!r}; expected at least two.")
         self.y = _checks.encode("y", given, self.classes)
         self.X_test = _checks.features("X_test", X_test, width=self.X.shape[1])
         test_classes = _checks.targets("y_test", y_test, self.X_test.shape[0])

@@ -1,0 +1,175 @@
+r"""What values are for, on noisy sets: every table of fastsa.curation, every method on the same points.
+
+    python bench/curation/run.py --data-dir DATA --out FIGURES
+
+The data folder, or FASTSA_DATA, holds adult.npz, fars.npz, cifar10_mobilenetv2.npz and cifar10_train.npz. Amortized values
+and Monte Carlo have the same labels: fastsa.DataValuator with its defaults, whose utility is the validation accuracy of a
+logistic regression, and --samples labels per point. The rows that begin with "log-loss" are the same with the log-loss for a
+utility. Detection is repeated for --seeds seeds (other points, flips, labels, networks); the other tables are of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from noisy_sets import NoisySet, load
+
+import fastsa
+from fastsa import curation
+from fastsa.display import Table
+
+SETS = ("adult", "fars", "cifar10")
+AMORTIZED, MONTE_CARLO, MARGIN = "amortized", "Monte Carlo, whole budget", "amortized, value margin"
+UTILITIES = {"": "accuracy", "log-loss: ": "log_loss"}
+
+
+@dataclass(frozen=True)
+class Valued:
+    """A noisy set, values of every method (low is suspicious), and amortized values under every class by utility."""
+
+    data: NoisySet
+    methods: dict[str, np.ndarray]
+    under_all: dict[str, np.ndarray]
+
+
+def value(name: str, seed: int, given: argparse.Namespace) -> Valued:
+    data = load(
+        name,
+        given.data_dir,
+        points=given.points,
+        val=given.val,
+        test=given.test,
+        flipped=given.flipped,
+        seed=seed,
+    )
+    methods, under_all = {}, {}
+    for which, score in UTILITIES.items():
+        utility = fastsa.utilities.Logistic(score=score)
+        valuator = fastsa.DataValuator(utility, samples=given.samples, seed=seed, n_threads=given.threads)
+        valuator.fit(data.X, data.y, data.X_val, data.y_val, progress=False)
+        under_all[which + AMORTIZED] = valuator.predict_all(data.X)
+        methods[which + AMORTIZED] = valuator.values_
+        methods[which + MONTE_CARLO] = valuator.labels_.mean[:, 0]
+        methods[which + MARGIN] = curation.value_margin(under_all[which + AMORTIZED], data.y)
+    methods |= curation.baseline_values(
+        data.X, data.y, data.X_val, data.y_val, n_estimators=given.trees, seed=seed, n_threads=given.threads
+    )
+    return Valued(data, methods, under_all)
+
+
+def over_seeds(tables: list[curation.DetectionTable], title: str) -> Table:
+    """Mean and range of AUROC and AUPRC, and on how many seeds the amortized values are ahead."""
+    rows = []
+    for name in tables[0].names[:-1]:
+        cells: list[object] = [name]
+        for measure in ("AUROC", "AUPRC"):
+            found = [table[name, measure] for table in tables]
+            behind = sum(table[AMORTIZED, measure] > table[name, measure] for table in tables)
+            cells += [float(np.mean(found)), (min(found), max(found)), None if name == AMORTIZED else behind]
+        rows.append(tuple(cells))
+    columns = ("", "AUROC", "range", "amortized ahead", "AUPRC", "range ", "amortized ahead ")
+    notes = (f"means over {len(tables)} seeds; amortized ahead: on how many of them.",)
+    return Table(columns, tuple(rows), notes, title)
+
+
+def verdict(name: str, which: str, tables: list[curation.DetectionTable]) -> str:
+    """Whether amortized values are ahead of Monte Carlo, and of the best KNN-Shapley of the grid, by mean AUROC and AUPRC."""
+    said, ours = [], which + AMORTIZED
+    for measure in ("AUROC", "AUPRC"):
+        mean = {row: float(np.mean([table[row, measure] for table in tables])) for row in tables[0].names}
+        best_knn = max(value for row, value in mean.items() if row.startswith("KNN-Shapley"))
+        for what, other in (("Monte Carlo", mean[which + MONTE_CARLO]), ("the best KNN-Shapley", best_knn)):
+            won = "beats" if mean[ours] > other else "loses to"
+            said.append(f"{won} {what} in {measure} ({mean[ours]:.3f}, {other:.3f})")
+    return f"{name}, {ours}: " + "; ".join(said) + "."
+
+
+def downstream(name: str, valued: Valued, given: argparse.Namespace) -> None:
+    """Removal, addition, cleaning and selection with retrained models."""
+    data, methods = valued.data, valued.methods
+    points = (data.X, data.y, data.X_test, data.y_test)
+    removal = curation.removal_curves(methods, *points, repeats=given.repeats, title=f"{name}: removal of the lowest")
+    highest = curation.removal_curves(
+        methods, *points, first="highest", repeats=given.repeats, title=f"{name}: removal of the highest"
+    )
+    cleaning = curation.cleaning_table(
+        methods,
+        *points,
+        share=given.flipped,
+        relabel=valued.under_all,
+        y_true=data.y_true,
+        repeats=given.repeats,
+        title=f"{name}: cleaning",
+    )
+    sizes = [given.points // 20, given.points // 10, given.points // 4, given.points // 2]
+    selection = curation.selection_curves(
+        methods, *points, sizes=sizes, repeats=given.repeats, title=f"{name}: selection of the highest, by class"
+    )
+    for table in (removal, highest, cleaning, selection):
+        print(f"\n{table}", flush=True)
+    for kind, table in (("removal", removal), ("removal-highest", highest), ("selection", selection)):
+        save(table.figure(), name, kind, given)
+
+
+def save(figure: object, name: str, kind: str, given: argparse.Namespace) -> None:
+    if given.out is not None:
+        figure.savefig(given.out / f"{name}-{kind}.png", dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("FASTSA_DATA"))
+    parser.add_argument("--out", type=Path, help="folder for the figures; none without it")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--points", type=int, default=2000)
+    parser.add_argument("--val", type=int, default=1000)
+    parser.add_argument("--test", type=int, default=5000)
+    parser.add_argument("--flipped", type=float, default=0.1)
+    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=None)
+    given = parser.parse_args()
+    if given.data_dir is None:
+        parser.error("no data folder: give --data-dir or set FASTSA_DATA.")
+    given.data_dir = Path(given.data_dir)
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+    verdicts = []
+    for name in given.sets:
+        start = time.perf_counter()
+        tables, first = [], None
+        for seed in range(given.seeds):
+            valued = value(name, seed, given)
+            first = first or valued
+            tables.append(
+                curation.detection_table(
+                    valued.methods, valued.data.is_mislabeled, seed=seed, title=f"{name}: detection, seed {seed}"
+                )
+            )
+        print(f"\n{tables[0]}\n\n{over_seeds(tables, f'{name}: detection over seeds')}", flush=True)
+        for which in first.under_all:
+            right = highest_is_true(first, which)
+            print(f"\n{which}: the class of the highest value is the true one of {right[0]:.1%} of all points, "
+                  f"of {right[1]:.1%} of the wrong.")
+        save(tables[0].figure(), name, "detection", given)
+        downstream(name, first, given)
+        print(f"\n{name} took {time.perf_counter() - start:.0f} s.\n", flush=True)
+        verdicts += [verdict(name, which, tables) for which in UTILITIES]
+    print("\n".join(verdicts))
+
+
+def highest_is_true(valued: Valued, which: str) -> tuple[float, float]:
+    """How often the class of the highest amortized value is the true one: among all points, among the wrong ones."""
+    right = valued.under_all[which].argmax(axis=1) == valued.data.y_true
+    return float(right.mean()), float(right[valued.data.is_mislabeled].mean())
+
+
+if __name__ == "__main__":
+    main()
