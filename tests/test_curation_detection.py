@@ -91,6 +91,10 @@ def test_the_figure_draws_every_curve_under_its_name(table):
     (axis,) = table.figure().axes
     assert [line.get_label() for line in axis.lines] == ["good", "tied", "random"]
     assert axis.lines[0].get_ydata()[-1] == pytest.approx(100.0)
+    (axis,) = table.figure(["random", "tied"]).axes
+    assert [line.get_label() for line in axis.lines] == ["random", "tied"]
+    with pytest.raises(ValueError, match="no row 'best'; it has 'good', 'tied', 'random'"):
+        table.figure("best")
 
 
 def test_the_value_margin_is_the_own_value_less_the_best_other():

@@ -26,6 +26,15 @@ from fastsa.display import Table
 SETS = ("adult", "fars", "cifar10")
 AMORTIZED, MONTE_CARLO, MARGIN = "amortized", "Monte Carlo, whole budget", "amortized, value margin"
 UTILITIES = {"": "accuracy", "log-loss: ": "log_loss"}
+DRAWN = (
+    AMORTIZED,
+    MONTE_CARLO,
+    "KNN-Shapley, k=5",
+    "Data-OOB",
+    "log-loss: " + AMORTIZED,
+    "classifier's margin",
+    "random",
+)
 
 
 @dataclass(frozen=True)
@@ -113,12 +122,12 @@ def downstream(name: str, valued: Valued, given: argparse.Namespace) -> None:
     for table in (removal, highest, cleaning, selection):
         print(f"\n{table}", flush=True)
     for kind, table in (("removal", removal), ("removal-highest", highest), ("selection", selection)):
-        save(table.figure(), name, kind, given)
+        save(table, name, kind, given)
 
 
-def save(figure: object, name: str, kind: str, given: argparse.Namespace) -> None:
+def save(table: curation.DetectionTable | curation.CurveTable, name: str, kind: str, given: argparse.Namespace) -> None:
     if given.out is not None:
-        figure.savefig(given.out / f"{name}-{kind}.png", dpi=110)
+        table.figure(DRAWN).savefig(given.out / f"{name}-{kind}.png", dpi=110)
 
 
 def main() -> None:
@@ -158,7 +167,7 @@ def main() -> None:
             right = highest_is_true(first, which)
             print(f"\n{which}: the class of the highest value is the true one of {right[0]:.1%} of all points, "
                   f"of {right[1]:.1%} of the wrong.")
-        save(tables[0].figure(), name, "detection", given)
+        save(tables[0], name, "detection", given)
         downstream(name, first, given)
         print(f"\n{name} took {time.perf_counter() - start:.0f} s.\n", flush=True)
         verdicts += [verdict(name, which, tables) for which in UTILITIES]

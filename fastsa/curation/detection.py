@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,17 @@ class DetectionTable(Table):
 
     detections: dict[str, Detection] = field(default_factory=dict, compare=False)
 
-    def figure(self) -> Figure:
-        """The share of wrong classes found against the share of points inspected, lowest value first."""
+    def figure(self, names: Sequence[str] | None = None) -> Figure:
+        """The share of wrong classes found against the share of points inspected, lowest value first.
+
+        `names` are the rows to draw, by default all. Raises ValueError for others, and BackendUnavailable without
+        matplotlib.
+        """
+        shown = inputs.rows_named(names, self.detections)
         figure, (axis,) = new_figure(1, (7.6, 4.2))
-        curves = {name: (100 * d.inspected, 100 * d.found) for name, d in self.detections.items()}
+        curves = {name: (100 * d.inspected, 100 * d.found) for name, d in shown.items()}
         lines(axis, curves, plain=[_RANDOM])
-        axis.set(xlim=(0, 100), ylim=(0, 101), xlabel="points inspected, %", ylabel="wrong classes found, %")
+        axis.set(xlim=(0, 100), ylim=(0, 101), xlabel="points inspected, %", ylabel="wrong classes found, %", title=self.title)
         return figure
 
 

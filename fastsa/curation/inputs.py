@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,15 @@ def named_values(methods: Any, n: int | None, taken: tuple[str, ...] = ()) -> di
         checked[name] = _checks.vector(f"methods[{name!r}]", values, n, why=why)
         n = checked[name].size
     return checked
+
+
+def rows_named(names: Sequence[str] | None, rows: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of a table that a figure shows, in the order asked for; None is all."""
+    names = list(rows) if names is None else [names] if isinstance(names, str) else list(names)
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise ValueError(f"the table has no row {missing[0]!r}; it has {', '.join(map(repr, rows))}.")
+    return {name: rows[name] for name in names}
 
 
 def all_values(name: str, values: Any, n: int | None = None) -> NDArray[np.float64]:

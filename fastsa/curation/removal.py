@@ -33,10 +33,14 @@ class CurveTable(Table):
     axis_label: str = ""
     curves: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
-    def figure(self) -> Figure:
-        """Test accuracy over the steps, a line per method."""
+    def figure(self, names: Sequence[str] | None = None) -> Figure:
+        """Test accuracy over the steps, a line for each row in `names`, by default all.
+
+        Raises ValueError for names that are no rows, and BackendUnavailable without matplotlib.
+        """
+        shown = inputs.rows_named(names, self.curves)
         figure, (axis,) = new_figure(1, (7.6, 4.2))
-        lines(axis, {name: (self.steps, curve) for name, curve in self.curves.items()}, plain=[_RANDOM])
+        lines(axis, {name: (self.steps, curve) for name, curve in shown.items()}, plain=[_RANDOM])
         axis.set(xlabel=self.axis_label, ylabel="test accuracy", title=self.title)
         return figure
 

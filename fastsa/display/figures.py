@@ -15,20 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GREY, ORANGE, RED, FAINT = "#2563a8", "#8a8f98", "#c77d1e", "#b8373a", "#c9cdd3"
-# Told apart by hue, and within a hue by the stroke; the first method given is the one that stands out.
+_GREEN, _PURPLE = "#3f8f6b", "#7a5aa6"
+# Told apart by hue, then by stroke; the first method given is the one that stands out.
 _STROKES = (
     (BLUE, "-", 2.2),
-    (GREY, "-", 1.6),
-    (ORANGE, "-", 1.5),
-    (ORANGE, "--", 1.5),
-    (ORANGE, ":", 1.8),
-    ("#3f8f6b", "-", 1.5),
-    ("#3f8f6b", "--", 1.5),
-    (RED, "-", 1.5),
-    (RED, "--", 1.5),
-    ("#7a5aa6", "-", 1.5),
-    ("#7a5aa6", "--", 1.5),
-    (GREY, "--", 1.5),
+    *((color, "-", 1.5) for color in (GREY, ORANGE, _GREEN, RED, _PURPLE)),
+    *((color, "--", 1.5) for color in (BLUE, GREY, ORANGE, _GREEN, RED, _PURPLE)),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -14,6 +14,7 @@ from fastsa.metrics.agreement import Agreement, agreement
 
 # Beyond the ids of items, so that resampling shares no random numbers with labels of the same seed.
 _FIRST_ID = _checks.MOST_IDS // 2
+_DRAWS_AT_ONCE = 2**16
 
 
 def interval(
@@ -51,10 +52,9 @@ def interval(
     estimate, truth = np.asarray(estimate), np.asarray(truth)
     measure = _measure(metric, estimate, truth, truth_variance)
     agreement(estimate, truth, truth_variance=truth_variance)  # refuses bad input before any resample is drawn
-    groups = _groups(strata, truth.size)
-    drawn = _resamples(groups, _checks.count("resamples", resamples), _checks.seed(seed))
+    n, rows = truth.size, _checks.count("resamples", resamples)
+    drawn = _resamples(_groups(strata, n), rows, _checks.seed(seed))
     values = np.array([measure(points) for points in drawn])
-    n, rows = truth.size, values.size
     undefined = int(np.isnan(values).sum())
     if undefined:
         raise ValueError(f"{undefined} of {rows} resamples of {n} points have no {metric}; give more points.")
@@ -72,17 +72,19 @@ def _groups(strata: Any, n: int) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
 
 
-def _resamples(groups: list[NDArray[np.int64]], rows: int, seed: int) -> NDArray[np.int64]:
-    """Positions [rows, n]: every group drawn with replacement from itself; the group is the draw's sample."""
-    ids = _FIRST_ID + np.arange(rows, dtype=np.uint64)
-    parts = []
-    for sample, group in enumerate(groups):
-        n = group.size
-        places, _ = ops.draws_with_replacement(
-            n, ids, np.full(rows, sample, np.uint32), min_size=n, max_size=n, seed=seed, n_threads=1
-        )
-        parts.append(group[places.reshape(rows, n)])
-    return np.concatenate(parts, axis=1)
+def _resamples(groups: list[NDArray[np.int64]], rows: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Positions [n], `rows` times: every group drawn with replacement from itself; the group is the draw's sample."""
+    rows_at_once = max(1, _DRAWS_AT_ONCE // sum(group.size for group in groups))
+    for begin in range(0, rows, rows_at_once):
+        ids = _FIRST_ID + np.arange(begin, min(begin + rows_at_once, rows), dtype=np.uint64)
+        parts = []
+        for sample, group in enumerate(groups):
+            n = group.size
+            places, _ = ops.draws_with_replacement(
+                n, ids, np.full(ids.size, sample, np.uint32), min_size=n, max_size=n, seed=seed, n_threads=1
+            )
+            parts.append(group[places.reshape(ids.size, n)])
+        yield from np.concatenate(parts, axis=1)
 
 
 def _measure(
