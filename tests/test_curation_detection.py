@@ -142,7 +142,7 @@ A, W = np.array([0.0, 1.0]), np.array([True, False])
         (lambda: value_margin(np.zeros((2, 3)), [0, 1]), ValueError, "2 classes and 3 columns"),
         (lambda: value_margin(np.zeros((2, 2)), [0, 1], classes=[1, 0]), ValueError, "sorted and distinct"),
         (lambda: value_margin(np.zeros((2, 2)), [0, 5], classes=[0, 1]), ValueError, "the class .*5"),
-        (lambda: baseline_values(np.eye(4), [0, 1, 0, 1], np.eye(4), [0, 1, 0, 1], n_estimators=1), ValueError, "raise n_estimators"),
+        (lambda: baseline_values(*(np.eye(4), [0, 1] * 2) * 2, n_estimators=1), ValueError, "every bag"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(call, error, message):

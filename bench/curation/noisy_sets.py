@@ -1,4 +1,4 @@
-"""Data sets with a share of wrong classes: a pool to value, clean validation points, and a test set nobody values by."""
+"""Data sets with a share of wrong classes: a pool to value, clean validation points, test points kept from values."""
 
 from __future__ import annotations
 

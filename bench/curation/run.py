@@ -2,12 +2,13 @@ r"""What values are for, on noisy sets: every table of fastsa.curation, every me
 
     python bench/curation/run.py --data-dir DATA --out FIGURES
 
-The data folder, or FASTSA_DATA, holds adult.npz, fars.npz, cifar10_mobilenetv2.npz and cifar10_train.npz. Amortized values
-and Monte Carlo have the same labels: fastsa.DataValuator with its defaults, whose utility is the validation accuracy of a
-logistic regression, and --samples labels per point. The rows that begin with "log-loss" are the same with the log-loss for a
-utility. Detection is repeated for --seeds seeds (other points, flips, labels, networks); the other tables are of the first.
-Retrained models are logistic regressions on the features as given, the learner of the utility. With --truth, accuracy values
-of the first seed are measured with so many samples per point, to see what better estimates of them would find.
+The data folder, or FASTSA_DATA, holds adult.npz, fars.npz, cifar10_mobilenetv2.npz and cifar10_train.npz. Amortized
+values and Monte Carlo have the same labels: fastsa.DataValuator with its defaults, whose utility is the validation
+accuracy of a logistic regression, and --samples labels per point. The rows that begin with "log-loss" are the same with
+the log-loss for a utility. Detection is repeated for --seeds seeds (other points, flips, labels, networks); the other
+tables are of the first. Retrained models are logistic regressions on the features as given, the learner of the utility.
+With --truth, accuracy values of the first seed are measured with so many samples per point, to see what better
+estimates of them would find.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def value(name: str, seed: int, given: argparse.Namespace) -> Valued:
 def measured(data: NoisySet, given: argparse.Namespace) -> str:
     """How well accuracy values find wrong classes when they are measured with many samples, in a sentence."""
     game = fastsa.games.DataGame(fastsa.utilities.Logistic(), data.X, data.y, data.X_val, data.y_val)
-    estimator = fastsa.estimators.Distributional(min_size=min(100, given.points // 10), max_size=min(999, given.points), shared=32)
+    largest = min(999, given.points)
+    estimator = fastsa.estimators.Distributional(min_size=min(100, largest // 10), max_size=largest, shared=32)
     stream = fastsa.LabelStream(game, estimator, samples=given.truth, role="truth", n_threads=given.threads)
     labels = stream.collect()
     noise = float(np.mean(labels.stderr[:, 0] ** 2) / labels.mean[:, 0].var())
@@ -105,7 +107,7 @@ def over_seeds(tables: list[curation.DetectionTable], title: str) -> Table:
 
 
 def verdict(name: str, which: str, tables: list[curation.DetectionTable]) -> str:
-    """Whether amortized values are ahead of Monte Carlo, and of the best KNN-Shapley of the grid, by mean AUROC and AUPRC."""
+    """Whether amortized values are ahead of Monte Carlo, and of the best KNN-Shapley, by mean AUROC and AUPRC."""
     said, ours = [], which + AMORTIZED
     for measure in ("AUROC", "AUPRC"):
         mean = {row: float(np.mean([table[row, measure] for table in tables])) for row in tables[0].names}
@@ -190,8 +192,10 @@ def report(given: argparse.Namespace) -> None:
         print(f"\n{tables[0]}\n\n{over_seeds(tables, f'{name}: detection over seeds')}", flush=True)
         for which in first.under_all:
             right = highest_is_true(first, which)
-            print(f"\n{which}: the class of the highest value is the true one of {right[0]:.1%} of all points, "
-                  f"of {right[1]:.1%} of the wrong.")
+            print(
+                f"\n{which}: the class of the highest value is the true one of {right[0]:.1%} of all points, "
+                f"of {right[1]:.1%} of the wrong."
+            )
         if given.truth:
             print(f"\n{measured(first.data, given)}", flush=True)
         save(tables[0], name, "detection", given)

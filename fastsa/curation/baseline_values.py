@@ -32,8 +32,8 @@ def baseline_values(
         Data-OOB                   fastsa.curation.data_oob with `n_estimators` trees
         classifier's margin        fastsa.amortize.baselines.classifier_margin
 
-    X [n, d], y [n], X_val [m, d] and y_val [m] as DataValuator.fit takes them. Raises ValueError or TypeError as these do,
-    and ValueError where so few trees leave a point without an estimator that has not seen it.
+    X [n, d], y [n], X_val [m, d] and y_val [m] as DataValuator.fit takes them. Raises ValueError or TypeError as these
+    do, and ValueError where there are so few trees that a point is in every bag.
 
     >>> import numpy as np
     >>> from fastsa.curation import baseline_values
@@ -54,7 +54,8 @@ def baseline_values(
     named["Data-OOB"], count = data_oob(X, given, n_estimators=n_estimators, seed=seed, n_threads=n_threads)
     if not count.all():
         raise ValueError(
-            f"{int((count == 0).sum())} points are in every bag of {n_estimators} trees; raise n_estimators, such as to 200."
+            f"{int((count == 0).sum())} points are in every bag of {n_estimators} trees; expected each to be left out "
+            "once. Raise n_estimators, such as to 200."
         )
     named["classifier's margin"] = baselines.classifier_margin(X, code, n_classes=classes.size, seed=seed)
     return named

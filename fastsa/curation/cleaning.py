@@ -30,9 +30,9 @@ def clean(values_all: Any, y: Any, *, share: float, values: Any = None, classes:
     """Relabel the points of lowest value to the class under which their value is highest.
 
     This is the amortized cleaning of Covert et al. 2024, appendix G.3. `values_all` [n, classes] are values under every
-    class, in sorted order, as `DataValuator.predict_all` gives; `y` [n]; `share` of the points, above 0 and below 1, are
-    looked at, those of lowest `values` [n] first (default: the value under the class they have), equal ones by index. A
-    point whose own class is the best stays as it is. `classes` is needed where y lacks some.
+    class, in sorted order, as `DataValuator.predict_all` gives; `y` [n]; `share` of the points, above 0 and below 1,
+    are looked at, those of lowest `values` [n] first (default: the value under the class they have), equal ones by
+    index. A point whose own class is the best stays as it is. `classes` is needed where y lacks some.
 
     Raises ValueError or TypeError where these do not fit.
 
@@ -77,13 +77,14 @@ def cleaning_table(
     ----------
     methods : dict from names to values [n]. Each is an arm "<name>, filter": the `share` of lowest value is dropped.
     relabel : dict from names to values under every class [n, classes]. Each is an arm "<name>, relabel", see `clean`.
-    y_true : the true classes [n] where they are known; adds the arms "perfect filter", which drops all wrong classes and
-        nothing else, and "true classes", which puts them right.
-    X, y, X_test, y_test, model, repeats, resamples, seed : as in fastsa.curation.removal_curves. The arms "as given" and
-        "random filter", the mean of `repeats` draws, are always there.
+    y_true : the true classes [n] where they are known; adds the arms "perfect filter", which drops all wrong classes
+        and nothing else, and "true classes", which puts them right.
+    X, y, X_test, y_test, model, repeats, resamples, seed : as in fastsa.curation.removal_curves. The arms "as given"
+        and "random filter", the mean of `repeats` draws, are always there.
 
-    Columns: points trained on; wrong classes among them, where they are known; test accuracy; "gain" over as given, with
-    its 95 % bootstrap interval over test points; log-loss in nats, every prediction mixed with 1 % of a uniform one.
+    Columns: points trained on; wrong classes among them, where they are known; test accuracy; "gain" over as given,
+    with its 95 % bootstrap interval over test points; log-loss in nats, every prediction mixed with 1 % of a uniform
+    one.
 
     Raises ValueError or TypeError where these do not fit, and BackendUnavailable without scikit-learn.
 
@@ -98,7 +99,9 @@ def cleaning_table(
     """
     task = Retraining(X, y, X_test, y_test, model, seed)
     share = inputs.share("share", share)
-    truth = None if y_true is None else _checks.encode("y_true", _checks.targets("y_true", y_true, task.n), task.classes)
+    truth = None
+    if y_true is not None:
+        truth = _checks.encode("y_true", _checks.targets("y_true", y_true, task.n), task.classes)
     repeats, resamples = _checks.count("repeats", repeats), _checks.count("resamples", resamples)
     arms = _arms(methods, relabel, task, share, truth, repeats)
     start = task.right(np.arange(task.n))
@@ -107,8 +110,8 @@ def cleaning_table(
         ("", "points", "wrong classes", "accuracy", "gain", "95 % gain", "log-loss"),
         tuple(rows),
         (
-            f"{task.n:,} points, {task.y_test.size:,} test points; a filter drops {100 * share:g} % of the points, relabel "
-            "gives as many the class of their highest value.",
+            f"{task.n:,} points, {task.y_test.size:,} test points; a filter drops the lowest {100 * share:g} % of the "
+            "points, relabel gives as many the class of their highest value.",
             f"random is the mean of {repeats} draws; gain: accuracy over as given, intervals over test points.",
         ),
         title,
@@ -125,7 +128,9 @@ def _arms(
     """Every arm's draws: one, but for chance."""
     dropped, everyone = inputs.nearest_count(share, task.n), np.arange(task.n)
     if not 0 < dropped < task.n:
-        raise ValueError(f"share is {share}, which is {dropped} of {task.n} points; expected some to go and some to stay.")
+        raise ValueError(
+            f"share is {share}, which is {dropped} of {task.n} points; expected some to go and some to stay."
+        )
     named = inputs.named_values(methods, task.n) if relabel is None or methods else {}
     chance = [random_order(task.n, repeat, task.seed)[dropped:] for repeat in range(repeats)]
     arms = {_AS_GIVEN: [(everyone, task.y)], _AT_RANDOM: [(rows, task.y) for rows in chance]}

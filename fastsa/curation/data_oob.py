@@ -27,10 +27,10 @@ def data_oob(
 
         value_i = sum over b of [point i is not in bag b] [f_b(x_i) = y_i] / sum over b of [point i is not in bag b]
 
-    Bag b is n points drawn with replacement, and f_b an `estimator` fitted on it: any scikit-learn classifier, by default a
-    decision tree. Bag and random_state of f_b depend on (seed, b) only, so that the values do not depend on `n_threads`
-    (default every processor). An estimator of one's own runs on one thread. No validation data is needed. A bag of one
-    class predicts it.
+    Bag b is n points drawn with replacement, and f_b an `estimator` fitted on it: any scikit-learn classifier, by
+    default a decision tree. Bag and random_state of f_b depend on (seed, b) only, so that the values do not depend on
+    `n_threads` (default every processor). An estimator of one's own runs on one thread. No validation data is needed. A
+    bag of one class predicts it.
 
     X [n, d] real features, y [n] classes. Returns (values, count). Raises ValueError or TypeError for unusable data,
     BackendUnavailable without scikit-learn.
@@ -55,7 +55,9 @@ def data_oob(
     if estimator is not None:
         # Parallel code within scikit-learn swaps the process's warning filters, which two threads must not do at once.
         if n_threads not in (None, 1):
-            raise ValueError(f"n_threads is {n_threads}; an estimator of one's own runs on one thread. Leave n_threads out.")
+            raise ValueError(
+                f"n_threads is {n_threads}; an estimator of one's own runs on one thread. Leave n_threads out."
+            )
         n_threads = 1
     right, count = np.zeros(n, np.int64), np.zeros(n, np.int64)
     adding = threading.Lock()

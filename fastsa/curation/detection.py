@@ -37,7 +37,8 @@ class DetectionTable(Table):
         figure, (axis,) = new_figure(1, (7.6, 4.2))
         curves = {name: (100 * d.inspected, 100 * d.found) for name, d in shown.items()}
         lines(axis, curves, plain=[_RANDOM])
-        axis.set(xlim=(0, 100), ylim=(0, 101), xlabel="points inspected, %", ylabel="wrong classes found, %", title=self.title)
+        axis.set(xlim=(0, 100), ylim=(0, 101), title=self.title)
+        axis.set(xlabel="points inspected, %", ylabel="wrong classes found, %")
         return figure
 
 
@@ -50,7 +51,7 @@ def detection_table(
     added: a random order, in expectation. Columns:
 
         AUROC, AUPRC         as fastsa.metrics.mislabel_detection, each with an interval
-        in 5 % .. in 50 %    share of all wrong classes found among that share of points, in expectation where values tie
+        in 5 % .. in 50 %    share of all wrong classes found in that share of points, in expectation where values tie
         below 0              share of all points with a value below 0 (Covert et al. 2024, appendix G.3), then of the
         of wrong, of right   points with a wrong class, and of those with a right one
 
@@ -78,8 +79,8 @@ def detection_table(
         ("", "AUROC", "95 % AUROC", "AUPRC", "95 % AUPRC", *percents, "below 0", "of wrong", "of right"),
         tuple(rows),
         (
-            f"{n:,} points, {int(wrong.sum()):,} with a wrong class, looked at from the lowest value up; in 5 %: share of "
-            "wrong classes among them.",
+            f"{n:,} points, {int(wrong.sum()):,} with a wrong class, looked at from the lowest value up; in 5 %: share "
+            "of all wrong classes found by then.",
         ),
         title,
         detections,
@@ -89,8 +90,8 @@ def detection_table(
 def value_margin(values_all: Any, y: Any, *, classes: Any = None) -> NDArray[np.float64]:
     """The value of a point under the class it has less its best value under another: float64 [n], low is suspicious.
 
-    With the values of `DataValuator.predict_all`, it is minus what the score is expected to gain when the point is given
-    its best other class: what is lost with the given class is counted together with what another would bring.
+    With the values of `DataValuator.predict_all`, it is minus what the score is expected to gain when the point is
+    given its best other class: harm done by the class it has counts together with what another would bring.
 
     `values_all` [n, classes], a column per class in sorted order; `y` [n]; `classes` where y lacks some of them. Raises
     ValueError where these do not fit.
@@ -131,6 +132,8 @@ def _row(
     return _found(name, detection, (spread("auroc"), spread("auprc")), negative)
 
 
-def _found(name: str, detection: Detection, spreads: tuple[Any, Any], negative: tuple[Any, Any, Any]) -> tuple[Any, ...]:
+def _found(
+    name: str, detection: Detection, spreads: tuple[Any, Any], negative: tuple[Any, Any, Any]
+) -> tuple[Any, ...]:
     found = (float(np.interp(share, detection.inspected, detection.found)) for share in _LOOKED_AT)
     return (name, detection.auroc, spreads[0], detection.auprc, spreads[1], *found, *negative)

@@ -12,7 +12,7 @@ from fastsa import _checks
 
 
 def named_values(methods: Any, n: int | None, taken: tuple[str, ...] = ()) -> dict[str, NDArray[np.float64]]:
-    """Values [n] of every method, at least one; names in `taken` are the table's own. n None: as many as the first has."""
+    """Values [n] of every method, at least one; names in `taken` are the table's own. n None: as the first has."""
     if not isinstance(methods, Mapping):
         given = type(methods).__name__
         raise TypeError(f'methods is a {given}; expected a dict from names to values, such as {{"amortized": values}}.')
@@ -58,7 +58,9 @@ def encoded(y: Any, n: int, n_classes: int, classes: Any) -> tuple[NDArray[np.in
             "sorted order. Pass classes= where y lacks some."
         )
     if not np.array_equal(classes, np.unique(classes)):
-        raise ValueError(f"classes are {classes.tolist()}; expected them sorted and distinct, as DataValuator.classes_.")
+        raise ValueError(
+            f"classes are {classes.tolist()}; expected them sorted and distinct, as DataValuator.classes_."
+        )
     return _checks.encode("y", y, classes), classes
 
 

@@ -66,16 +66,16 @@ def removal_curves(
     ----------
     methods : dict from names to values [n] of the points (X [n, d], y [n]).
     X_test, y_test : test points [m, d] and their classes. Not the validation points that the values have seen.
-    first : "lowest" (default): the points of least value go first, and good values keep the score up longest. "highest":
-        the best go first, and good values make it fall fastest.
+    first : "lowest" (default): the points of least value go first, and good values keep the score up longest.
+        "highest": the best go first, and good values make it fall fastest.
     fractions : ascending shares of the points that are removed; default 0 to a half.
     model : any scikit-learn classifier; default LogisticRegression on standardised features.
     repeats : orders of chance that the row "random", which is added, is the mean of; default 5.
     resamples, seed : of the intervals; the seed is also that of the chance orders and of the model.
 
     Columns: test accuracy at every step; "area", the mean accuracy over the range of steps (trapezoids); "over random",
-    the area less that of random orders, with its 95 % bootstrap interval over test points. The interval holds the values
-    and the chance orders fixed.
+    the area less that of random orders, with its 95 % bootstrap interval over test points. The interval holds the
+    values and the chance orders fixed.
 
     Raises ValueError or TypeError where these do not fit, and BackendUnavailable without scikit-learn.
 
@@ -120,8 +120,9 @@ def addition_curves(
 ) -> CurveTable:
     """Add points in the order of their values to none, retrain, and score on a test set (Ghorbani and Zou, ICML 2019).
 
-    As `removal_curves`, whose parameters these are, but `fractions` are the shares of the points that have joined, above
-    0. first="highest" (default): the best join first, and good values make the score rise fastest; "lowest" the reverse.
+    As `removal_curves`, whose parameters these are, but `fractions` are the shares of the points that have joined,
+    above 0. first="highest" (default): the best join first, and good values make the score rise fastest; "lowest" the
+    reverse.
 
     >>> import numpy as np
     >>> from fastsa.curation import addition_curves

@@ -33,8 +33,8 @@ def interval(
     `metric` names a field of `Agreement`, or is a function of (estimate, truth) that gets resampled rows and returns a
     number. Points are drawn with replacement, each with its estimate, truth and truth_variance, so the interval covers
     the choice of points and the truth's sampling error; it holds the estimates fixed, and takes the noise of different
-    points as independent. Resample r depends on (seed, r) only. `strata`, integers [n], draws within groups of points, so
-    that every resample has as many of each group as there are: for rare groups that no resample may lack.
+    points as independent. Resample r depends on (seed, r) only. `strata`, integers [n], draws within groups of points,
+    so that every resample has as many of each group as there are: for rare groups that no resample may lack.
 
     Raises ValueError for an unknown metric, a level outside (0, 1), a function given together with truth_variance, or
     when a resample has no value (too few points); TypeError and ValueError as `agreement` does.
