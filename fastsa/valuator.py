@@ -17,7 +17,7 @@ from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
 from fastsa.labels import Labels, LabelStream
 from fastsa.utilities import KNN, Logistic
-from fastsa.utilities.data import Utility
+from fastsa.utilities.data import Utility, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,8 @@ class DataValuator:
         X [n, d] and X_val [m, d] are real features (arrays or frames), y [n] and y_val [m] classes of any dtype that
         sorts. `progress` shows bars with rates. Returns self. Raises as fastsa.games.DataGame does.
         """
+        if takes(self.utility) != "classes":
+            raise TypeError(f"utility is {self.utility!r}, which takes targets; the networks learn from classes. Use a LabelStream.")
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
         n_select = max(1, self.samples // 5)

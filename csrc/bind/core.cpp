@@ -144,12 +144,12 @@ void bind_knn(py::module_& m) {
         arg("cancel").noconvert());
   py::class_<KnnTile>(m, "KnnTile", "One tile of validation points; keeps its arrays alive.")
       .def(py::init([](Array<double> distances, Array<int32_t> classes, Array<int32_t> val_classes, int32_t n_classes,
-                       int32_t k, int32_t score) {
+                       int32_t k, int32_t score, int64_t first_output) {
              return KnnTile{rows_of(distances), classes.data(), val_classes.data(), n_classes, k,
-                            static_cast<KnnScore>(score)};
+                            static_cast<KnnScore>(score), first_output};
            }),
            arg("distances").noconvert(), arg("classes").noconvert(), arg("val_classes").noconvert(), arg("n_classes"),
-           arg("k"), arg("score"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
+           arg("k"), arg("score"), arg("first_output"), py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>());
   m.def("knn_workspace", [](int64_t n_val, int32_t k) { return 2 * KnnState::bytes(n_val, k); }, arg("n_val"), arg("k"));
   m.def("walk_knn",
         [](const KnnTile& tile, const Walks& walks, int64_t begin, int64_t end, Array<double> values,
@@ -212,7 +212,7 @@ Function function_at(uint64_t address) {
 
 void bind_open(py::module_& m) {
   py::class_<OpenUtility>(m, "OpenUtility", "A user's compiled utility on its data; keeps its arrays alive.")
-      .def(py::init([](Array<double> X, Array<int32_t> y, Array<double> X_val, Array<int32_t> y_val,
+      .def(py::init([](Array<double> X, py::array y, Array<double> X_val, py::array y_val,
                        Array<double> parameters, Array<int64_t> sizes, uint64_t reset, uint64_t add, uint64_t score,
                        int64_t state_size) {
              return OpenUtility{{X.data(), y.data(), X_val.data(), y_val.data(), parameters.data(), sizes.data()},

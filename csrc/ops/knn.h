@@ -26,7 +26,7 @@ struct SquaredDistances {
   }
 };
 
-enum class KnnScore : int32_t { kAccuracy = 0, kVote = 1 };
+enum class KnnScore : int32_t { kAccuracy = 0, kVote = 1, kCorrect = 2, kVotes = 3 };
 
 // What a walk of one validation tile reads.
 struct KnnTile {
@@ -36,11 +36,16 @@ struct KnnTile {
   int32_t n_classes;
   int32_t k;
   KnnScore score;
+  int64_t first_output = 0;      // where the tile's points stand among the outputs of a score per point
+
+  bool counts_votes() const { return score == KnnScore::kVote || score == KnnScore::kVotes; }
+  bool per_point() const { return score == KnnScore::kCorrect || score == KnnScore::kVotes; }
 };
 
 // The k nearest members of the coalition for every validation point, and how the points are predicted.
 //   accuracy: the number of validation points whose most frequent class among the neighbours (the smallest such class)
-//             is their own;  vote: the number of neighbours, over all validation points, that share their class.
+//             is their own;  vote: the number of neighbours, over all validation points, that share their class;
+//   correct, votes: the same for every validation point alone.
 class KnnState {
  public:
   static int64_t bytes(int64_t n_val, int32_t k) {
@@ -87,7 +92,11 @@ class KnnState {
   }
 
   WalkStatus score(double* out) {
-    *out += static_cast<double>(*total_);
+    if (tile_.per_point()) {
+      for (int64_t v = 0; v < tile_.distances.n_columns; ++v) out[tile_.first_output + v] = earned_[v];
+    } else {
+      *out += static_cast<double>(*total_);
+    }
     return WalkStatus::kDone;
   }
 
@@ -111,7 +120,7 @@ class KnnState {
     player_[place * n_val + v] = player;
     class_[place * n_val + v] = tile_.classes[player];
     if (found_[v] < tile_.k) ++found_[v];
-    const int32_t earned = tile_.score == KnnScore::kVote ? matches(v) : (predicted(v) == tile_.val_classes[v]);
+    const int32_t earned = tile_.counts_votes() ? matches(v) : (predicted(v) == tile_.val_classes[v]);
     *total_ += earned - earned_[v];
     earned_[v] = earned;
   }

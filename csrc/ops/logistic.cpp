@@ -44,6 +44,8 @@ class LogisticUtility {
       case LogisticScore::kAccuracy: *out = accuracy(); break;
       case LogisticScore::kLogLoss: *out = -log_loss(); break;
       case LogisticScore::kCoefficients: coefficients(out); break;
+      case LogisticScore::kCorrect: correct(out); break;
+      case LogisticScore::kLogLikelihood: log_likelihood(out); break;
     }
     return WalkStatus::kDone;
   }
@@ -77,6 +79,10 @@ class LogisticUtility {
     return static_cast<double>(correct) / static_cast<double>(problem_.n_val);
   }
 
+  void correct(double* out) {
+    for_validation([&](int64_t v, int64_t lane) { out[v] = predicted(lane) == problem_.val_classes[v]; });
+  }
+
   // Probability of a class at a lane; a class that is absent has none.
   double probability(int32_t wanted, int64_t lane) const {
     const int32_t slot = members_.slot[wanted];
@@ -92,14 +98,20 @@ class LogisticUtility {
     return 1.0 / total;
   }
 
+  double log_of_own(int64_t v, int64_t lane) const {
+    const int32_t own = problem_.val_classes[v];
+    const double prior = static_cast<double>(members_.count[own] + 1) / static_cast<double>(members_.size + problem_.n_classes);
+    const double fitted = members_.n_present < 2 ? prior : probability(own, lane);
+    return log((1.0 - kPriorShare) * fitted + kPriorShare * prior);
+  }
+
+  void log_likelihood(double* out) {
+    for_validation([&](int64_t v, int64_t lane) { out[v] = log_of_own(v, lane); });
+  }
+
   double log_loss() {
     double total = 0.0;
-    for_validation([&](int64_t v, int64_t lane) {
-      const int32_t own = problem_.val_classes[v];
-      const double prior = static_cast<double>(members_.count[own] + 1) / static_cast<double>(members_.size + problem_.n_classes);
-      const double fitted = members_.n_present < 2 ? prior : probability(own, lane);
-      total -= log((1.0 - kPriorShare) * fitted + kPriorShare * prior);
-    });
+    for_validation([&](int64_t v, int64_t lane) { total -= log_of_own(v, lane); });
     return total / static_cast<double>(problem_.n_val);
   }
 

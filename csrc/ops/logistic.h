@@ -7,7 +7,8 @@
 
 namespace fsa {
 
-enum class LogisticScore : int32_t { kAccuracy = 0, kLogLoss = 1, kCoefficients = 2 };
+// Correct and log-likelihood answer one number per validation point.
+enum class LogisticScore : int32_t { kAccuracy = 0, kLogLoss = 1, kCoefficients = 2, kCorrect = 3, kLogLikelihood = 4 };
 
 // Features are a constant 1, then the centred points on the pool's principal axes, the largest first (the penalty does
 // not notice the rotation), then zeros up to a multiple of the lanes.

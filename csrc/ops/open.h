@@ -8,23 +8,24 @@
 
 namespace fsa {
 
-// Const data of every call: features, classes, validation features and classes, parameters, and the sizes
+// Const data of every call: features, y, validation features and y (int32 classes or double targets, as the user's
+// functions were compiled for), parameters, and the sizes
 // [points, features, validation points, classes, parameters, state, outputs].
 struct OpenData {
   const double* X;
-  const int32_t* y;
+  const void* y;
   const double* X_val;
-  const int32_t* y_val;
+  const void* y_val;
   const double* parameters;
   const int64_t* sizes;
 };
 
 // Nonzero answers are the user's error codes.
-using OpenReset = int32_t (*)(const double*, const int32_t*, const double*, const int32_t*, const double*,
+using OpenReset = int32_t (*)(const double*, const void*, const double*, const void*, const double*,
                               const int64_t*, double* state);
-using OpenAdd = int32_t (*)(const double*, const int32_t*, const double*, const int32_t*, const double*,
+using OpenAdd = int32_t (*)(const double*, const void*, const double*, const void*, const double*,
                             const int64_t*, double* state, int32_t player);
-using OpenScore = int32_t (*)(const double*, const int32_t*, const double*, const int32_t*, const double*,
+using OpenScore = int32_t (*)(const double*, const void*, const double*, const void*, const double*,
                               const int64_t*, double* state, double* out);
 
 struct OpenUtility {
@@ -81,9 +82,9 @@ class OpenState {
   }
   size_t bytes() const { return static_cast<size_t>(utility_.state_size) * sizeof(double); }
   const double* X() const { return utility_.data.X; }
-  const int32_t* y() const { return utility_.data.y; }
+  const void* y() const { return utility_.data.y; }
   const double* X_val() const { return utility_.data.X_val; }
-  const int32_t* y_val() const { return utility_.data.y_val; }
+  const void* y_val() const { return utility_.data.y_val; }
   const double* parameters() const { return utility_.data.parameters; }
   const int64_t* sizes() const { return utility_.data.sizes; }
 

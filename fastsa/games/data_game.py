@@ -12,7 +12,8 @@ from fastsa import _checks
 from fastsa._threads import Cancel
 from fastsa.games.game import check_coalitions, check_max_bytes
 from fastsa.ops import Walks
-from fastsa.utilities.data import SupervisedData, Utility
+from fastsa.utilities.coalitions import behind, described
+from fastsa.utilities.data import SupervisedData, Utility, count_outputs, empty_values, takes
 
 
 class DataGame:
@@ -21,8 +22,9 @@ class DataGame:
     Parameters
     ----------
     utility : such as fastsa.utilities.Logistic() or KNN(5).
-    X, y : the pool, [n, d] real features and [n] classes of any dtype that sorts (encoded in `.classes`).
-    X_val, y_val : validation points [m, d] and their classes, which must occur in `y`.
+    X, y : the pool, [n, d] real features and [n] classes of any dtype that sorts (encoded in `.classes`), or real targets
+        where the utility takes targets, as RidgeRegression does.
+    X_val, y_val : validation points [m, d] and their classes, which must occur in `y`, or their targets.
     X_items, y_items : points to value that are outside the pool; they are never drawn, only added to coalitions. Default:
         the items are the pool itself.
     ids : uint64 [items], distinct and below 2**48; default positions. An item's random draws depend on its id, not on
@@ -32,11 +34,12 @@ class DataGame:
     ----------
     n_players, n_outputs : int
     ids : uint64 [items]
-    classes : the sorted classes of y
+    classes : the sorted classes of y; None for targets
     fingerprint : str, a hash of the data, the ids and the utility
 
     Raises ValueError or TypeError for features that are not finite real numbers, shapes that do not fit, fewer than two
-    classes, validation or item classes that `y` lacks, and unusable ids.
+    classes, validation or item classes that `y` lacks, classes where the utility takes targets and the other way round,
+    and unusable ids; `walk` and `evaluate` raise ValueError for a coalition whose value is not finite.
 
     >>> import fastsa, numpy as np
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array(["a", "b", "b"])
@@ -64,17 +67,17 @@ class DataGame:
             raise TypeError(f"utility is {utility!r}; expected one of fastsa.utilities, such as Logistic().")
         if (X_items is None) != (y_items is None):
             raise ValueError("X_items and y_items go together; give both or neither.")
-        data, self.classes = _encoded(X, y, X_val, y_val, X_items, y_items)
+        data, self.classes = _encoded(utility, X, y, X_val, y_val, X_items, y_items)
         self.utility = utility
         self.n_players = data.n_pool
-        self.n_outputs = utility.n_outputs
+        self.n_outputs = count_outputs(utility, data.y_val.size)
         first_item = 0 if X_items is None else data.n_pool
         self.item_players = np.arange(first_item, data.y.size, dtype=np.int32)
         self.ids = _checks.ids(ids, self.item_players.size)
         self.fingerprint = _fingerprint(utility, data, self.ids)
         self._n_points = data.y.size
-        self._empty_score = utility.empty_score(self.classes.size)
         self._prepared = utility.prepare(data)
+        self._empty_values = empty_values(utility, data)
 
     def walk(
         self,
@@ -93,7 +96,9 @@ class DataGame:
         max_bytes = check_max_bytes(max_bytes)
         cancel = Cancel() if cancel is None else cancel
         values = self._prepared.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
-        values[walks.empty_values] = self._empty_score
+        values[walks.empty_values] = self._empty_values
+        if not np.isfinite(values).all():
+            raise ValueError(_not_finite(type(self.utility).__name__, walks, values))
         return values
 
     def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
@@ -102,24 +107,55 @@ class DataGame:
 
 
 def _encoded(
-    X: Any, y: Any, X_val: Any, y_val: Any, X_items: Any, y_items: Any
-) -> tuple[SupervisedData, NDArray[Any]]:
+    utility: Utility, X: Any, y: Any, X_val: Any, y_val: Any, X_items: Any, y_items: Any
+) -> tuple[SupervisedData, NDArray[Any] | None]:
     points = _checks.features("X", X)
     n, d = points.shape
+    name = type(utility).__name__
+    classes = _classes(name, y, n) if takes(utility) == "classes" else None
+
+    def read(what: str, values: Any, size: int) -> NDArray[Any]:
+        if classes is None:
+            return _targets(name, what, values, size)
+        return _checks.encode(what, _checks.targets(what, values, size), classes)
+
+    X_val = _checks.features("X_val", X_val, width=d)
+    y_val = read("y_val", y_val, X_val.shape[0])
+    given = read("y", y, n)
+    if X_items is not None:
+        outside = _checks.features("X_items", X_items, width=d)
+        given = np.concatenate([given, read("y_items", y_items, outside.shape[0])])
+        points = np.concatenate([points, outside])
+    _checks.count("the number of points", points.shape[0], most=_checks.MOST_PLAYERS)
+    return SupervisedData(points, given, n, X_val, y_val, 0 if classes is None else int(classes.size)), classes
+
+
+def _classes(name: str, y: Any, n: int) -> NDArray[Any]:
+    """The sorted classes of y; real numbers that rarely repeat are refused, they were hardly meant as classes."""
     given = _checks.targets("y", y, n)
     classes = np.unique(given)
     if classes.size < 2:
         raise ValueError(f"y has the single class {classes[0]!r}; expected at least two.")
-    X_val = _checks.features("X_val", X_val, width=d)
-    y_val = _checks.encode("y_val", _checks.targets("y_val", y_val, X_val.shape[0]), classes)
-    encoded = _checks.encode("y", given, classes)
-    if X_items is not None:
-        outside = _checks.features("X_items", X_items, width=d)
-        outside_y = _checks.encode("y_items", _checks.targets("y_items", y_items, outside.shape[0]), classes)
-        points = np.concatenate([points, outside])
-        encoded = np.concatenate([encoded, outside_y])
-    _checks.count("the number of points", points.shape[0], most=_checks.MOST_PLAYERS)
-    return SupervisedData(points, encoded, n, X_val, y_val, int(classes.size)), classes
+    if given.dtype.kind == "f" and 2 * classes.size > n and (classes != np.round(classes)).any():
+        raise ValueError(
+            f"y has {classes.size} different real numbers for {n} points, and {name} takes classes; use a utility that "
+            "takes targets, such as RidgeRegression, or turn y into classes."
+        )
+    return classes
+
+
+def _targets(name: str, what: str, values: Any, n: int) -> NDArray[np.float64]:
+    kind = np.asarray(values).dtype
+    if kind.kind not in "fiu":
+        raise TypeError(f"{what} has dtype {kind}; {name} takes targets, expected real numbers. Use a utility of classes.")
+    return _checks.vector(what, values, n, why=", one target per point")
+
+
+def _not_finite(name: str, walks: Walks, values: NDArray[np.float64]) -> str:
+    value, output = np.argwhere(~np.isfinite(values))[0]
+    members = described(behind(walks, int(value)))
+    found = values[value, output]
+    return f"{name} scored a coalition with a value that is not finite: {found} for {members}; expected finite numbers."
 
 
 def _fingerprint(utility: Utility, data: SupervisedData, ids: NDArray[np.uint64]) -> str:

@@ -8,6 +8,7 @@ from fastsa.utilities.logistic import Logistic
 from fastsa.utilities.nearest_centroid import NearestCentroid
 from fastsa.utilities.open import OpenUtility
 from fastsa.utilities.ridge import Ridge
+from fastsa.utilities.ridge_regression import RidgeRegression
 
 __all__ = [
     "KNN",
@@ -17,6 +18,7 @@ __all__ = [
     "NearestCentroid",
     "OpenUtility",
     "Ridge",
+    "RidgeRegression",
     "UtilityError",
     "check",
 ]

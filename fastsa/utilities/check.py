@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
 from fastsa.ops import Walks, permutations
-from fastsa.utilities.data import SupervisedData
+from fastsa.utilities.data import SupervisedData, count_outputs
 from fastsa.utilities.open import Data, OpenUtility, PreparedOpen
 
 _GARBAGE = 1e300
@@ -34,9 +34,8 @@ def check(
     """
     if not isinstance(utility, OpenUtility):
         raise TypeError(f"utility is {utility!r}; expected an instance of a subclass of OpenUtility.")
-    data = _random_data(
-        _checks.count("points", points, least=4), _checks.count("features", features), _checks.count("classes", classes, least=2), seed
-    )
+    counts = (_checks.count("points", points, least=4), _checks.count("features", features), _checks.count("classes", classes, least=2))
+    data = (_random_targets if utility.takes == "targets" else _random_classes)(*counts, seed)
     name = type(utility).__name__
     order, other_order = permutations(points, 2, seed=_checks.seed(seed))
     prepared = utility.prepare(data)
@@ -53,12 +52,18 @@ def check(
     _agree(compiled[-1:], reordered, tolerance, f"{name}: the order in which players join changes the score")
 
 
-def _random_data(points: int, features: int, classes: int, seed: int) -> SupervisedData:
+def _random_classes(points: int, features: int, classes: int, seed: int) -> SupervisedData:
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(points + 10) % classes).astype(np.int32)
     X = rng.normal(size=(points + 10, features)) + y[:, None]
     y_val = y[points:].copy()
     return SupervisedData(X[:points].copy(), y[:points].copy(), points, X[points:].copy(), y_val, classes)
+
+
+def _random_targets(points: int, features: int, classes: int, seed: int) -> SupervisedData:
+    data, rng = _random_classes(points, features, classes, seed), np.random.default_rng(seed)
+    y, y_val = (X.sum(axis=1) + rng.normal(size=X.shape[0]) for X in (data.X, data.X_val))
+    return SupervisedData(data.X, y, points, data.X_val, y_val, 0)
 
 
 def _interpreted_walk(utility: OpenUtility, prepared: PreparedOpen, order: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -68,9 +73,10 @@ def _interpreted_walk(utility: OpenUtility, prepared: PreparedOpen, order: NDArr
     data = Data(*(_Guarded(name, f, a) for f, a in zip(Data._fields[:5], prepared.data[:5])), prepared.data.n_classes)
     guarded_state = _Guarded(name, "state", state, writable=True)
     functions.reset(data, guarded_state)
-    scores = np.empty((order.size, utility.n_outputs))
+    n_outputs = count_outputs(utility, prepared.data.y_val.size)
+    scores = np.empty((order.size, n_outputs))
     for t, player in enumerate(order):
-        out = np.full(utility.n_outputs, np.nan)
+        out = np.full(n_outputs, np.nan)
         for what, code in (
             (f"add of player {player}", functions.add(data, guarded_state, int(player))),
             ("score", functions.score(data, guarded_state, _Guarded(name, "out", out, writable=True))),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from fastsa import _checks
+from fastsa.utilities.logit_scores import OF_LOGITS, chosen, count_logits, empty_score, finish, start
 from fastsa.utilities.open import OpenUtility
-from fastsa.utilities.scores import SCORES, empty_score, largest_logit, log_probability
 
 _LEAST_VARIANCE = 1e-300  # its inverse is finite
 
@@ -22,9 +22,11 @@ class GaussianNB(OpenUtility):
     Parameters
     ----------
     var_smoothing : above 0. Default 1e-9.
-    score : "accuracy" (default), or "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the
-        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes
-        the prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
+    score : "accuracy" (default); "balanced_accuracy", the mean over validation classes of the share predicted right;
+        "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the coalition's smoothed class
+        frequencies (count + 1) / (size + classes), so that it is finite; below two classes the prediction is these
+        frequencies; or, one output per validation point, "correct" (1 or 0) and "log_likelihood" (of its class), whose
+        means are accuracy and log_loss. The empty coalition scores 1 / classes or -log(classes).
 
     Raises TypeError or ValueError for var_smoothing <= 0 and an unknown score.
 
@@ -37,7 +39,8 @@ class GaussianNB(OpenUtility):
 
     def __init__(self, var_smoothing: float = 1e-9, *, score: str = "accuracy") -> None:
         smoothing = _checks.number("var_smoothing", var_smoothing, above=0.0)
-        self.parameters = (smoothing, SCORES[_checks.choice("score", score, SCORES)])
+        code, self.n_outputs = chosen(score, OF_LOGITS)
+        self.parameters = (smoothing, code)
         self._settings = f"var_smoothing={smoothing!r}, score={score!r}"
 
     def __repr__(self) -> str:
@@ -47,14 +50,14 @@ class GaussianNB(OpenUtility):
         return empty_score(self.parameters[1], n_classes)
 
     def state_size(data):
-        # Of each class: members, means and sums of squared deviations; then score's logits, precisions and constants.
-        return data.n_classes * (3 + 3 * data.X.shape[1])
+        # Of each class: members, means and sums of squared deviations; then score's logits, precisions, constants, recalls.
+        return data.n_classes * (5 + 3 * data.X.shape[1])
 
     def reset(data, state):
         state[:] = 0.0
 
     def add(data, state, player):
-        members, means, squares, _, _, _ = _parts(data, state)
+        members, means, squares, _, _, _, _ = _parts(data, state)
         c = data.y[player]
         members[c] += 1.0
         for j in range(data.X.shape[1]):
@@ -64,9 +67,9 @@ class GaussianNB(OpenUtility):
         return 0
 
     def score(data, state, out):
-        members, means, squares, logits, precisions, constants = _parts(data, state)
+        members, means, squares, logits, precisions, constants, recalls = _parts(data, state)
         _fit(members, means, squares, data.parameters[0], precisions, constants)
-        total = 0.0
+        start(out, recalls)
         for v in range(data.y_val.size):
             for c in range(data.n_classes):
                 distance = 0.0
@@ -74,20 +77,17 @@ class GaussianNB(OpenUtility):
                     gap = data.X_val[v, j] - means[c, j]
                     distance += gap * gap * precisions[c, j]
                 logits[c] = constants[c] - 0.5 * distance
-            if data.parameters[1] == 0.0:
-                total += largest_logit(members, logits) == data.y_val[v]
-            else:
-                total += log_probability(members, logits, data.y_val[v])
-        out[0] = total / data.y_val.size
+            count_logits(data.parameters[1], members, logits, data.y_val, v, out, recalls)
+        finish(data.parameters[1], data.y_val, out, recalls)
         return 0
 
 
 def _parts(data, state):
-    """Members [classes], means, squares [classes, d]; of score: logits, precisions [classes, d], constants: views."""
+    """Members [classes], means, squares [classes, d]; of score: logits, precisions [classes, d], constants, recalls."""
     n_classes, d = data.n_classes, data.X.shape[1]
-    per_class = state[: 3 * n_classes].reshape(3, n_classes)
-    per_feature = state[3 * n_classes :].reshape(3, n_classes, d)
-    return per_class[0], per_feature[0], per_feature[1], per_class[1], per_feature[2], per_class[2]
+    per_class = state[: 5 * n_classes].reshape(5, n_classes)
+    per_feature = state[5 * n_classes :].reshape(3, n_classes, d)
+    return per_class[0], per_feature[0], per_feature[1], per_class[1], per_feature[2], per_class[2], per_class[3:]
 
 
 def _fit(members, means, squares, var_smoothing, precisions, constants):

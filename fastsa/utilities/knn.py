@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
 from fastsa.ops import Walks
-from fastsa.utilities.data import SupervisedData
+from fastsa.utilities.data import SupervisedData, count_outputs
 
-_SCORES = {"accuracy": 0, "vote": 1}
+_SCORES = {"accuracy": 0, "vote": 1, "correct": 2, "votes": 3}
+_PER_POINT = ("correct", "votes")
+_OF_VOTES = ("vote", "votes")
 _POINTS_PER_CHUNK = 64
 _STEPS_PER_CHUNK = 1 << 17
 
@@ -28,7 +29,8 @@ class KNN:
     k : neighbours, at least 1. Default 5.
     score : "accuracy" (default) of the most frequent class, the smallest where several are; or "vote": the share of the
         k votes that go to the right class, (1 / k) * the number of neighbours of the point's class, averaged over
-        validation points (the utility of KNN-Shapley; Jia et al., PVLDB 2019, eq. 5).
+        validation points (the utility of KNN-Shapley; Jia et al., PVLDB 2019, eq. 5); or, one output per validation
+        point, "correct" (1 or 0) and "votes" (its share of the k votes), whose means are accuracy and vote.
     empty : score of the empty coalition; default 1 / classes for accuracy and 0 for votes.
 
     Raises ValueError for k < 1, an unknown score, or an empty score that is not finite.
@@ -41,7 +43,6 @@ class KNN:
     k: int = 5
     score: str = "accuracy"
     empty: float | None = None
-    n_outputs: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         # Settled as int and float, so that equal utilities print alike and games of them have one fingerprint.
@@ -50,10 +51,14 @@ class KNN:
         if self.empty is not None:
             object.__setattr__(self, "empty", _checks.number("empty", self.empty))
 
+    @property
+    def n_outputs(self) -> int | None:
+        return None if self.score in _PER_POINT else 1
+
     def empty_score(self, n_classes: int) -> float:
         if self.empty is not None:
             return self.empty
-        return 1.0 / n_classes if self.score == "accuracy" else 0.0
+        return 0.0 if self.score in _OF_VOTES else 1.0 / n_classes
 
     def prepare(self, data: SupervisedData) -> PreparedKNN:
         return PreparedKNN(self, data)
@@ -70,17 +75,18 @@ class PreparedKNN:
     def walk(
         self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: _threads.Cancel
     ) -> NDArray[np.float64]:
-        """Values [walks.n_values, 1]."""
+        """Values [walks.n_values, outputs]."""
         utility, data = self._utility, self._data
         n_val = data.y_val.size
-        earned = np.zeros((walks.n_values, 1), dtype=np.float64)
-        view = _core.Walks(*walks.arrays, 1, walks.many_branches)
+        n_outputs = count_outputs(utility, n_val)
+        earned = np.zeros((walks.n_values, n_outputs), dtype=np.float64)
+        view = _core.Walks(*walks.arrays, n_outputs, walks.many_branches)
         tile = min(n_val, max(1, max_bytes // (2 * 8 * data.y.size)))
         for first in range(0, n_val, tile):
             part = slice(first, min(first + tile, n_val))
             distances = self._distances(part, n_threads, cancel)
             problem = _core.KnnTile(
-                distances, data.y, data.y_val[part], data.n_classes, utility.k, _SCORES[utility.score]
+                distances, data.y, data.y_val[part], data.n_classes, utility.k, _SCORES[utility.score], first
             )
             n_bytes = _core.knn_workspace(distances.shape[1], utility.k)
 
@@ -89,7 +95,9 @@ class PreparedKNN:
 
             chunk = walks.rows_per_chunk(_STEPS_PER_CHUNK // distances.shape[1])
             _threads.run(kernel, walks.rows, chunk=chunk, n_threads=n_threads, cancel=cancel)
-        return earned / (n_val if utility.score == "accuracy" else n_val * utility.k)
+        points = 1 if utility.score in _PER_POINT else n_val
+        earned /= points * utility.k if utility.score in _OF_VOTES else points
+        return earned
 
     def _distances(
         self, part: slice, n_threads: int | None, cancel: _threads.Cancel

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from fastsa import _checks
+from fastsa.utilities.logit_scores import OF_LOGITS, chosen, count_logits, empty_score, finish, largest_logit, start
 from fastsa.utilities.open import OpenUtility
-from fastsa.utilities.scores import SCORES, empty_score, largest_logit, log_probability
 from fastsa.utilities.triangular import factorize, solve
 
 
@@ -27,9 +27,11 @@ class LinearDiscriminant(OpenUtility):
     Parameters
     ----------
     shrinkage : above 0, at most 1. Default 1e-3.
-    score : "accuracy" (default), or "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the
-        coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes
-        the prediction is these frequencies. The empty coalition scores 1 / classes or -log(classes).
+    score : "accuracy" (default); "balanced_accuracy", the mean over validation classes of the share predicted right;
+        "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the coalition's smoothed class
+        frequencies (count + 1) / (size + classes), so that it is finite; below two classes the prediction is these
+        frequencies; or, one output per validation point, "correct" (1 or 0) and "log_likelihood" (of its class), whose
+        means are accuracy and log_loss. The empty coalition scores 1 / classes or -log(classes).
 
     Raises TypeError or ValueError for other shrinkage or scores; error code 1 of score means that the covariance is
     numerically singular: raise the shrinkage.
@@ -45,7 +47,8 @@ class LinearDiscriminant(OpenUtility):
         shrinkage = _checks.number("shrinkage", shrinkage, above=0.0)
         if shrinkage > 1.0:
             raise ValueError(f"shrinkage is {shrinkage}; expected at most 1.")
-        self.parameters = (shrinkage, SCORES[_checks.choice("score", score, SCORES)])
+        code, self.n_outputs = chosen(score, OF_LOGITS)
+        self.parameters = (shrinkage, code)
         self._settings = f"shrinkage={shrinkage!r}, score={score!r}"
 
     def __repr__(self) -> str:
@@ -56,13 +59,13 @@ class LinearDiscriminant(OpenUtility):
 
     def state_size(data):
         n_classes, d = data.n_classes, data.X.shape[1]
-        return 3 * n_classes + d * (1 + 2 * n_classes + 2 * d)
+        return 5 * n_classes + d * (1 + 2 * n_classes + 2 * d)
 
     def reset(data, state):
         state[:] = 0.0
 
     def add(data, state, player):
-        members, _, _, gap, means, _, scatter, _ = _parts(data, state)
+        members, _, _, _, gap, means, _, scatter, _ = _parts(data, state)
         c = data.y[player]
         members[c] += 1.0
         for j in range(gap.size):
@@ -75,39 +78,36 @@ class LinearDiscriminant(OpenUtility):
         return 0
 
     def score(data, state, out):
-        members, constants, logits, mean, means, weights, scatter, factor = _parts(data, state)
+        members, constants, logits, recalls, mean, means, weights, scatter, factor = _parts(data, state)
         spread = _covariance(members, scatter, data.parameters[0], factor)
         if not factorize(factor):
             return 1
         _weigh(members, means, factor, spread, mean, weights, constants)
-        total = 0.0
+        start(out, recalls)
         for v in range(data.y_val.size):
             for c in range(data.n_classes):
                 logit = constants[c]
                 for j in range(data.X.shape[1]):
                     logit += weights[c, j] * (data.X_val[v, j] - mean[j])
                 logits[c] = logit
-            best = largest_logit(members, logits)
-            if data.parameters[1] == 0.0:
-                total += best == data.y_val[v]
-                continue
             if not spread:
+                best = largest_logit(members, logits)
                 for c in range(data.n_classes):
                     logits[c] = 0.0 if c == best else -math.inf
-            total += log_probability(members, logits, data.y_val[v])
-        out[0] = total / data.y_val.size
+            count_logits(data.parameters[1], members, logits, data.y_val, v, out, recalls)
+        finish(data.parameters[1], data.y_val, out, recalls)
         return 0
 
 
 def _parts(data, state):
-    """Members, constants, logits [classes]; mean [d]; means, weights [classes, d]; scatter, factor [d, d]: views."""
+    """Members, constants, logits [classes]; recalls [2, classes]; mean [d]; means, weights [classes, d]; scatter, factor [d, d]."""
     n_classes, d = data.n_classes, data.X.shape[1]
-    per_class = state[: 3 * n_classes].reshape(3, n_classes)
-    mean = state[3 * n_classes : 3 * n_classes + d]
-    first_square = 3 * n_classes + d + 2 * n_classes * d
-    by_class = state[3 * n_classes + d : first_square].reshape(2, n_classes, d)
+    per_class = state[: 5 * n_classes].reshape(5, n_classes)
+    mean = state[5 * n_classes : 5 * n_classes + d]
+    first_square = 5 * n_classes + d + 2 * n_classes * d
+    by_class = state[5 * n_classes + d : first_square].reshape(2, n_classes, d)
     squares = state[first_square:].reshape(2, d, d)
-    return per_class[0], per_class[1], per_class[2], mean, by_class[0], by_class[1], squares[0], squares[1]
+    return per_class[0], per_class[1], per_class[2], per_class[3:], mean, by_class[0], by_class[1], squares[0], squares[1]
 
 
 def _covariance(members, scatter, shrinkage, covariance):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
 from fastsa.ops import Walks, permutations
-from fastsa.utilities.data import SupervisedData
+from fastsa.utilities.data import SupervisedData, count_outputs
 
 _LANES = 8
-_SCORES = {"accuracy": 0, "log_loss": 1}
+_SCORES = {"accuracy": 0, "log_loss": 1, "correct": 3, "log_likelihood": 4}
+_PER_POINT = ("correct", "log_likelihood")
 _COEFFICIENTS = 2
 _LARGEST_REFERENCE = 2048
 _REFERENCE_SEED = 0
@@ -33,8 +33,9 @@ class Logistic:
     C : inverse strength of the penalty, above 0. Default 1.0.
     score : "accuracy" (default), or "log_loss": minus the mean log-loss in nats, every prediction mixed with 1 % of the
         coalition's smoothed class frequencies (count + 1) / (size + classes), so that it is finite; below two classes the
-        prediction is these frequencies.
-    empty : score of the empty coalition; default 1 / classes for accuracy and -log(classes) for log-loss.
+        prediction is these frequencies; or, one output per validation point, "correct" (1 or 0) and "log_likelihood" (of
+        its class), whose means are accuracy and log_loss.
+    empty : score of the empty coalition; default 1 / classes, and -log(classes) for log_loss and log_likelihood.
 
     Raises ValueError for C <= 0, an unknown score, or an empty score that is not finite.
 
@@ -46,7 +47,6 @@ class Logistic:
     C: float = 1.0
     score: str = "accuracy"
     empty: float | None = None
-    n_outputs: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         # Settled as floats, so that equal utilities print alike and games of them have one fingerprint.
@@ -55,10 +55,14 @@ class Logistic:
         if self.empty is not None:
             object.__setattr__(self, "empty", _checks.number("empty", self.empty))
 
+    @property
+    def n_outputs(self) -> int | None:
+        return None if self.score in _PER_POINT else 1
+
     def empty_score(self, n_classes: int) -> float:
         if self.empty is not None:
             return self.empty
-        return 1.0 / n_classes if self.score == "accuracy" else -float(np.log(n_classes))
+        return -float(np.log(n_classes)) if self.score.startswith("log") else 1.0 / n_classes
 
     def prepare(self, data: SupervisedData) -> PreparedLogistic:
         return PreparedLogistic(self, data)
@@ -82,8 +86,9 @@ class PreparedLogistic:
     def walk(
         self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: _threads.Cancel
     ) -> NDArray[np.float64]:
-        """Values [walks.n_values, 1]."""
-        return self._walk(self._problem, walks, 1, n_threads, cancel)
+        """Values [walks.n_values, outputs]."""
+        n_outputs = count_outputs(self._utility, self._data.y_val.size)
+        return self._walk(self._problem, walks, n_outputs, n_threads, cancel)
 
     def coefficients(self, walks: Walks) -> NDArray[np.float64]:
         """Fitted coefficients [walks.n_values, n_classes, d + 1], the intercept last, on the features as given.

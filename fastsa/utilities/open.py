@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastsa import _core, _threads
 from fastsa.ops import Walks
-from fastsa.utilities.data import SupervisedData
+from fastsa.utilities.data import SupervisedData, count_outputs
 
 _ROWS_PER_CHUNK = 1
 _RAISED = -(2**31)
@@ -24,13 +24,13 @@ class Data(NamedTuple):
     """What a utility's functions read and must not write.
 
     X float64 [points, d], y int32 [points], X_val float64 [m, d], y_val int32 [m], parameters float64 [any], and the number
-    of classes.
+    of classes. For a utility that takes targets, y and y_val are float64 and n_classes is 0.
     """
 
     X: NDArray[np.float64]
-    y: NDArray[np.int32]
+    y: NDArray[np.int32] | NDArray[np.float64]
     X_val: NDArray[np.float64]
-    y_val: NDArray[np.int32]
+    y_val: NDArray[np.int32] | NDArray[np.float64]
     parameters: NDArray[np.float64]
     n_classes: int
 
@@ -52,7 +52,8 @@ class OpenUtility:
     constants. Views such as state[: n * d].reshape(n, d) index faster than computed offsets, whose sign is looked at every time.
 
     Override `empty_score` where 1 / classes is not the value of the empty coalition. `parameters`, a tuple of numbers,
-    reaches the functions as data.parameters.
+    reaches the functions as data.parameters. `n_outputs` is 1 unless set; None is one output per validation point. With
+    takes = "targets", y holds real numbers in place of classes, and `empty_values(data)` takes the place of `empty_score`.
 
     >>> import fastsa, numpy as np
     >>> class Share(fastsa.utilities.OpenUtility):
@@ -72,7 +73,8 @@ class OpenUtility:
     [[0.667]]
     """
 
-    n_outputs: ClassVar[int] = 1
+    n_outputs: int | None = 1
+    takes: ClassVar[str] = "classes"
     parameters: tuple[float, ...] = ()
 
     state_size: ClassVar[Callable[..., int]]
@@ -115,7 +117,8 @@ class PreparedOpen:
         )
         self.state_size = int(type(utility).state_size(self.data))
         functions = compiled(type(utility))
-        counts = (data.y_val.size, data.n_classes, len(utility.parameters), self.state_size, utility.n_outputs)
+        self.n_outputs = count_outputs(utility, data.y_val.size)
+        counts = (data.y_val.size, data.n_classes, len(utility.parameters), self.state_size, self.n_outputs)
         sizes = (*data.X.shape, *counts)
         self._native = _core.OpenUtility(
             *self.data[:5], np.array(sizes, dtype=np.int64), *(f.address for f in functions), self.state_size
@@ -126,8 +129,8 @@ class PreparedOpen:
     ) -> NDArray[np.float64]:
         """Values [walks.n_values, n_outputs]."""
         name = type(self._utility).__name__
-        values = np.empty((walks.n_values, self._utility.n_outputs), dtype=np.float64)
-        view = _core.Walks(*walks.arrays, self._utility.n_outputs)
+        values = np.empty((walks.n_values, self.n_outputs), dtype=np.float64)
+        view = _core.Walks(*walks.arrays, self.n_outputs)
         n_bytes = 2 * 8 * max(1, self.state_size)
 
         def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
@@ -141,8 +144,6 @@ class PreparedOpen:
                 raise RuntimeError(f"{name} answered error code {code} {where}.")
 
         _threads.run(kernel, walks.rows, chunk=_ROWS_PER_CHUNK, n_threads=n_threads, cancel=cancel)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} scored a coalition with a value that is not finite; expected finite numbers.")
         return values
 
 
@@ -162,8 +163,9 @@ def _compile(utility: type[OpenUtility]) -> tuple[Any, Any, Any]:
         _register_callees(body)
     # Inlined, views of the state cost few reference counts. Division by zero is no exception: see OpenUtility.
     reset_body, add_body, score_body = (njit(f, nogil=True, error_model="numpy", forceinline=True) for f in bodies)
-    doubles, ints, longs = types.CPointer(types.float64), types.CPointer(types.int32), types.CPointer(types.int64)
-    data = (doubles, ints, doubles, ints, doubles, longs)
+    doubles, longs = types.CPointer(types.float64), types.CPointer(types.int64)
+    targets = doubles if utility.takes == "targets" else types.CPointer(types.int32)
+    data = (doubles, targets, doubles, targets, doubles, longs)
 
     @cfunc(types.int32(*data, doubles))
     def reset(X, y, X_val, y_val, parameters, size, state):

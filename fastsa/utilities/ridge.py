@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from fastsa import _checks
+from fastsa.utilities.logit_scores import OF_CLASSES, chosen, count, empty_score, finish, start
 from fastsa.utilities.open import OpenUtility
 from fastsa.utilities.triangular import add_outer_product, solve
 
 
 class Ridge(OpenUtility):
-    """Validation accuracy of ridge regression on one-vs-rest targets of -1 and 1: scikit-learn's RidgeClassifier.
+    """Validation score of ridge regression on one-vs-rest targets of -1 and 1: scikit-learn's RidgeClassifier.
 
     For every class present  |targets - X weights - intercept|^2 + alpha |weights|^2  is minimised over weights and a
     free intercept; the class with the largest margin is predicted, the smallest such class in a tie. With the centred
@@ -21,7 +22,13 @@ class Ridge(OpenUtility):
     A joining point adds a multiple of one outer product to S (Welford 1962), by which the Cholesky factor of S +
     alpha I is rotated: about 2 d^2 multiplications per point, d^2 per class and score.
 
-    alpha: above 0. Default 1.0. Raises TypeError or ValueError otherwise.
+    Parameters
+    ----------
+    alpha : above 0. Default 1.0.
+    score : "accuracy" (default); "balanced_accuracy", the mean over validation classes of the share predicted right; or
+        "correct", 1 or 0 for every validation point, one output each. The empty coalition scores 1 / classes.
+
+    Raises TypeError or ValueError for alpha <= 0 and an unknown score. For real targets: RidgeRegression.
 
     >>> import fastsa, numpy as np
     >>> X = np.array([[0.0], [1.0], [5.0]])
@@ -30,24 +37,29 @@ class Ridge(OpenUtility):
     [[1.0]]
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.parameters = (_checks.number("alpha", alpha, above=0.0),)
+    def __init__(self, alpha: float = 1.0, *, score: str = "accuracy") -> None:
+        code, self.n_outputs = chosen(score, OF_CLASSES)
+        self.parameters = (_checks.number("alpha", alpha, above=0.0), code)
+        self._settings = f"alpha={self.parameters[0]!r}, score={score!r}"
 
     def __repr__(self) -> str:
-        return f"Ridge(alpha={self.parameters[0]!r})"
+        return f"Ridge({self._settings})"
+
+    def empty_score(self, n_classes: int) -> float:
+        return empty_score(self.parameters[1], n_classes)
 
     def state_size(data):
         n_classes, d = data.n_classes, data.X.shape[1]
-        return n_classes + d * (2 + 2 * n_classes + d)
+        return 3 * n_classes + d * (2 + 2 * n_classes + d)
 
     def reset(data, state):
         state[:] = 0.0
-        _, _, _, _, _, factor = _parts(data, state)
+        _, _, _, _, _, _, factor = _parts(data, state)
         for j in range(data.X.shape[1]):
             factor[j, j] = math.sqrt(data.parameters[0])
 
     def add(data, state, player):
-        members, mean, change, means, _, factor = _parts(data, state)
+        members, _, mean, change, means, _, factor = _parts(data, state)
         before = members.sum()
         c = data.y[player]
         members[c] += 1.0
@@ -60,13 +72,13 @@ class Ridge(OpenUtility):
         return 0
 
     def score(data, state, out):
-        members, mean, _, means, weights, factor = _parts(data, state)
+        members, recalls, mean, _, means, weights, factor = _parts(data, state)
         size = members.sum()
         for c in range(data.n_classes):
             for j in range(data.X.shape[1]):
                 weights[c, j] = 2.0 * members[c] * (means[c, j] - mean[j])
             solve(factor, weights[c])
-        correct = 0
+        start(out, recalls)
         for v in range(data.y_val.size):
             predicted, largest = -1, 0.0
             for c in range(data.n_classes):
@@ -77,15 +89,16 @@ class Ridge(OpenUtility):
                     margin += weights[c, j] * (data.X_val[v, j] - mean[j])
                 if predicted < 0 or margin > largest:
                     predicted, largest = c, margin
-            correct += predicted == data.y_val[v]
-        out[0] = correct / data.y_val.size
+            count(data.parameters[1], predicted == data.y_val[v], data.y_val, v, out, recalls)
+        finish(data.parameters[1], data.y_val, out, recalls)
         return 0
 
 
 def _parts(data, state):
-    """Members [classes], mean and room for a change of it [d], class means and weights [classes, d], factor [d, d]."""
+    """Members [classes], recalls [2, classes], mean, a change of it [d], class means and weights [classes, d], factor [d, d]."""
     n_classes, d = data.n_classes, data.X.shape[1]
-    overall = state[n_classes : n_classes + 2 * d].reshape(2, d)
-    factor = state[n_classes + 2 * d : n_classes + 2 * d + d * d].reshape(d, d)
-    by_class = state[n_classes + 2 * d + d * d :].reshape(2, n_classes, d)
-    return state[:n_classes], overall[0], overall[1], by_class[0], by_class[1], factor
+    per_class, rest = state[: 3 * n_classes].reshape(3, n_classes), state[3 * n_classes :]
+    overall = rest[: 2 * d].reshape(2, d)
+    factor = rest[2 * d : 2 * d + d * d].reshape(d, d)
+    by_class = rest[2 * d + d * d :].reshape(2, n_classes, d)
+    return per_class[0], per_class[1:], overall[0], overall[1], by_class[0], by_class[1], factor

@@ -5,6 +5,7 @@
 #include <cmath>      // for abs, sqrt
 #include <cstring>    // for memcmp
 #include <numeric>    // for iota
+#include <utility>    // for pair
 #include <vector>
 
 #include "launch/emulate.h"
@@ -134,11 +135,12 @@ void run_knn(int32_t k, int32_t n_classes) {
   const std::vector<int32_t> classes = integers(points, static_cast<uint32_t>(n_classes), 11);
   const std::vector<int32_t> val_classes = integers(n_val, static_cast<uint32_t>(n_classes), 12);
   const OwnedWalks walks = random_walks(points, 6, 13);
-  for (const KnnScore score : {KnnScore::kAccuracy, KnnScore::kVote}) {
-    const KnnTile tile{{distances.data(), points, n_val}, classes.data(), val_classes.data(), n_classes, k, score};
-    std::vector<double> values = filled<double>(walks.n_values());
+  for (const KnnScore score : {KnnScore::kAccuracy, KnnScore::kVote, KnnScore::kCorrect, KnnScore::kVotes}) {
+    const KnnTile tile{{distances.data(), points, n_val}, classes.data(), val_classes.data(), n_classes, k, score, 0};
+    const int64_t n_outputs = tile.per_point() ? n_val : 1;
+    std::vector<double> values = filled<double>(walks.n_values() * n_outputs);
     const auto workspace = workspace_of(2 * KnnState::bytes(n_val, k));
-    const WalkStatus status = walk_knn(tile, walks.view(1), {0, walks.rows()}, values.data(), workspace.get(), &kGoOn);
+    const WalkStatus status = walk_knn(tile, walks.view(n_outputs), {0, walks.rows()}, values.data(), workspace.get(), &kGoOn);
     check(status == WalkStatus::kDone, "the KNN walk is done");
   }
 }
@@ -240,17 +242,17 @@ void run_knn_shapley(int64_t n, int64_t d, Precision precision, Metric metric, b
   }
 }
 
-int32_t open_reset(const double*, const int32_t*, const double*, const int32_t*, const double*, const int64_t* sizes,
+int32_t open_reset(const double*, const void*, const double*, const void*, const double*, const int64_t* sizes,
                    double* state) {
   for (int64_t i = 0; i < sizes[5]; ++i) state[i] = 0.0;
   return 0;
 }
-int32_t open_add(const double* X, const int32_t*, const double*, const int32_t*, const double* parameters,
+int32_t open_add(const double* X, const void*, const double*, const void*, const double* parameters,
                  const int64_t* sizes, double* state, int32_t player) {
   for (int64_t j = 0; j < sizes[1]; ++j) state[j] += X[player * sizes[1] + j];
   return player == static_cast<int32_t>(parameters[0]) ? 7 : 0;
 }
-int32_t open_score(const double*, const int32_t*, const double*, const int32_t*, const double*, const int64_t* sizes,
+int32_t open_score(const double*, const void*, const double*, const void*, const double*, const int64_t* sizes,
                    double* state, double* out) {
   for (int64_t o = 0; o < sizes[6]; ++o) out[o] = state[o];
   return 0;
@@ -338,10 +340,13 @@ void run_logistic(int64_t points, int64_t d, int32_t n_classes) {
   OwnedProblem problem(points, 19, d, n_classes, 0.5);
   take_references(problem, points);
   const OwnedWalks walks = random_walks(points, 4, 18);
-  for (const LogisticScore score : {LogisticScore::kAccuracy, LogisticScore::kLogLoss, LogisticScore::kCoefficients}) {
+  const int64_t n_coefficients = n_classes * problem.view.features.n_columns, n_val = problem.view.n_val;
+  for (const auto& [score, n_outputs] : {std::pair{LogisticScore::kAccuracy, int64_t{1}},
+                                         {LogisticScore::kLogLoss, int64_t{1}},
+                                         {LogisticScore::kCoefficients, n_coefficients},
+                                         {LogisticScore::kCorrect, n_val},
+                                         {LogisticScore::kLogLikelihood, n_val}}) {
     problem.view.score = score;
-    const bool scalar = score != LogisticScore::kCoefficients;
-    const int64_t n_outputs = scalar ? 1 : n_classes * problem.view.features.n_columns;
     const std::vector<double> values = walked(&portable::walk_logistic, problem.view, walks, n_outputs);
 #if defined(FSA_HAS_AVX2_BUILD)
     if (!has_avx2()) continue;
