@@ -44,6 +44,10 @@ class Worker:
         self.ready = False
         self.task: Task | None = None
 
+    @property
+    def idle(self) -> bool:
+        return self.ready and self.task is None and self.process.is_alive()
+
     def give(self, task: Task) -> None:
         self.task = task
         try:
@@ -101,7 +105,7 @@ class WorkerPool:
             if cancel.is_set():
                 raise Cancelled
             for worker in self._workers:
-                if worker.ready and worker.task is None and waiting:
+                if worker.idle and waiting:
                     worker.give(_task(self._job, coalitions, waiting.popleft(), size))
             for worker in self._heard():
                 try:
@@ -110,8 +114,8 @@ class WorkerPool:
                     lost = self._replace(worker)
                     if lost is not None:
                         deaths[lost.first] += 1
-                        _report(worker, lost, deaths[lost.first])
                         waiting.appendleft(lost.first)
+                    _report(worker, lost, deaths)
                     continue
                 if answer is None or answer.job != self._job:
                     continue
@@ -162,16 +166,19 @@ def _task(job: int, coalitions: Coalitions, first: int, size: int) -> Task:
     return Task(job, first, coalitions.players[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
-def _report(worker: Worker, lost: Task, deaths: int) -> None:
-    rows = f"{lost.first} to {lost.first + lost.offsets.size - 2}"
-    how = f"ended with exit code {worker.process.exitcode} while it scored coalitions {rows} of a batch"
-    if deaths >= _MOST_DEATHS:
+def _report(worker: Worker, lost: Task | None, deaths: Counter[int]) -> None:
+    ended = f"worker process {worker.process.pid} ended with exit code {worker.process.exitcode}"
+    if lost is None:
+        warnings.warn(f"{ended} while it had nothing to score; another takes its place.", RuntimeWarning, stacklevel=2)
+        return
+    rows = f"while it scored coalitions {lost.first} to {lost.first + lost.offsets.size - 2} of a batch"
+    if deaths[lost.first] >= _MOST_DEATHS:
         sizes = np.diff(lost.offsets)
         raise RuntimeError(
-            f"worker process {worker.process.pid} {how}, of {sizes.min()} to {sizes.max()} players, as {deaths - 1} before "
-            "it did; what kills them may be too little memory, or the estimator."
+            f"{ended} {rows}, of {sizes.min()} to {sizes.max()} players, as {deaths[lost.first] - 1} before it did; what "
+            "kills them may be too little memory, or the estimator."
         )
-    warnings.warn(f"worker process {worker.process.pid} {how}; they are scored again.", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"{ended} {rows}; they are scored again.", RuntimeWarning, stacklevel=2)
 
 
 def _close(owner: int, workers: list[Worker], shared: dict[str, NDArray[Any]], memory: SharedMemory) -> None:
