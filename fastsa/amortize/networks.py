@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,16 +62,32 @@ def feature_width(body: torch.nn.Module, X: NDArray[np.float64]) -> int:
     return given[1]
 
 
-def apply(module: Callable[[torch.Tensor], torch.Tensor], X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`module` in evaluation mode on rows of X, chunk by chunk, as float64."""
+def apply(
+    module: Callable[..., torch.Tensor],
+    X: NDArray[np.float64] | tuple[torch.Tensor, ...],
+    rows_per_chunk: int = _ROWS_PER_CHUNK,
+) -> NDArray[np.float64]:
+    """`module` in evaluation mode on rows of X, one array or a module's several inputs, chunk by chunk, as float64."""
+    inputs = X if isinstance(X, tuple) else (torch.from_numpy(X),)
+    device = torch.device("cpu")
     if isinstance(module, torch.nn.Module):
         module.eval()
+        device = device_of(module)
     with torch.no_grad():
         parts = [
-            module(torch.from_numpy(X[begin : begin + _ROWS_PER_CHUNK]).to(torch.float32)).double().numpy()
-            for begin in range(0, max(X.shape[0], 1), _ROWS_PER_CHUNK)
+            module(*batch_of(inputs, slice(begin, begin + rows_per_chunk), device)).double().cpu().numpy()
+            for begin in range(0, max(inputs[0].shape[0], 1), rows_per_chunk)
         ]
     return np.concatenate(parts)
+
+
+def batch_of(inputs: tuple[torch.Tensor, ...], rows: Any, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """These rows of all inputs, real numbers as float32, on a device."""
+    return tuple(x[rows].to(device, torch.float32 if x.is_floating_point() else x.dtype) for x in inputs)
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    return next((tensor.device for tensor in module.parameters()), torch.device("cpu"))
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""The two training loops of a valuation net: as a classifier, then on the labels; loaded only when one is fitted."""
+"""How networks are trained: batches under a schedule, the best epoch kept, and the two loops of a valuation net."""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,32 +15,83 @@ from numpy.typing import NDArray
 from fastsa.amortize.networks import apply, linear
 from fastsa.amortize.training_labels import TrainingLabels
 
+DECAYS = ("cosine", "linear")
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam with cosine decay to 0 over `epochs` passes in batches of `batch_size`."""
+    """Adam over `epochs` passes in batches of `batch_size`, the learning rate decaying to 0; AdamW with a weight decay."""
 
     epochs: int
     learning_rate: float
     batch_size: int
+    decay: str = "cosine"
+    weight_decay: float | None = None
 
     def batches(
         self,
-        rows: torch.Tensor,
+        rows: torch.Tensor | Callable[[], torch.Tensor],
         parameters: list[torch.nn.Parameter],
         generator: torch.Generator,
         finish: Callable[[], Any],
     ) -> Iterator[tuple[torch.Tensor, torch.optim.Optimizer]]:
-        """Shuffled batches of `rows`, each with an optimizer to step; `finish` is called after every epoch."""
-        optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, foreach=True)
-        steps = self.epochs * -(-rows.numel() // self.batch_size)
-        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
-        for _ in range(self.epochs):
-            for batch in rows[torch.randperm(rows.numel(), generator=generator)].split(self.batch_size):
+        """Shuffled batches of `rows`, each with an optimizer to step; `finish` is called after every epoch.
+
+        Rows given as a function are asked for anew at the start of each epoch.
+        """
+        if self.weight_decay is None:
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, foreach=True)
+        else:
+            optimizer = torch.optim.AdamW(
+                parameters, lr=self.learning_rate, weight_decay=self.weight_decay, foreach=True
+            )
+        for epoch in range(self.epochs):
+            now = rows() if callable(rows) else rows
+            parts = now[torch.randperm(now.numel(), generator=generator)].split(self.batch_size)
+            for step, batch in enumerate(parts):
+                for group in optimizer.param_groups:
+                    group["lr"] = self.learning_rate * self._left((epoch + step / len(parts)) / self.epochs)
                 optimizer.zero_grad(set_to_none=True)
                 yield batch, optimizer
-                decay.step()
             finish()
+
+    def _left(self, done: float) -> float:
+        """The share of the learning rate that is left when a share of the steps is done."""
+        return 1.0 - done if self.decay == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+class Course:
+    """Losses of `module` per epoch, 0 being before any step, and its best state.
+
+    That is the one of least select loss, or the last where there is none.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.train: list[float] = []
+        self.select: list[float] = []
+        self.best_epoch = 0
+        self._module = module
+        self._kept = copy.deepcopy(module.state_dict())
+
+    def record(
+        self, train: float, select: float | None = None, convincing: Callable[[], bool] = lambda: True
+    ) -> None:
+        """An epoch has ended with these losses; a lower select loss counts only where it is `convincing`."""
+        self.train.append(train)
+        if select is not None:
+            self.select.append(select)
+        if select is None or (select < self.select[self.best_epoch] and convincing()):
+            self.best_epoch = len(self.train) - 1
+            self._kept = copy.deepcopy(self._module.state_dict())
+
+    def settle(self) -> None:
+        """Leave the module in its best state, for evaluation."""
+        self._module.load_state_dict(self._kept)
+        self._module.eval()
+
+    @property
+    def history(self) -> dict[str, NDArray[np.float64]]:
+        return {"train": np.array(self.train), "select": np.array(self.select)}
 
 
 def pretrain(
@@ -59,15 +111,6 @@ def pretrain(
     for batch, optimizer in schedule.batches(torch.arange(y.numel()), parameters, generator, finish):
         torch.nn.functional.cross_entropy(head(body(X[batch])), y[batch]).backward()
         optimizer.step()
-
-
-@dataclass
-class Course:
-    """What training on labels left behind: losses per epoch, 0 being before any step, and the epoch that is kept."""
-
-    train: list[float]
-    select: list[float]
-    best_epoch: int
 
 
 def learn(
@@ -93,18 +136,14 @@ def learn(
     classes = torch.from_numpy(y).long()
     target = torch.from_numpy((train.mean - start) / scale).to(torch.float32)
     weight = torch.from_numpy(train.weight / train.weight[labeled].mean()).to(torch.float32)
-    course, kept = Course([], [], 0), copy.deepcopy(module.state_dict())
+    course = Course(module)
 
     def judge() -> None:
-        nonlocal kept
         values = start + scale * apply(module, X)[np.arange(y.size), y]
-        course.train.append(train.loss(values))
-        if select is not None:
-            course.select.append(select.loss(values))
-        if select is None or (
-            course.select[-1] < course.select[course.best_epoch] and select.beats(values, start, doubt)
-        ):
-            course.best_epoch, kept = len(course.train) - 1, copy.deepcopy(module.state_dict())
+        if select is None:
+            course.record(train.loss(values))
+        else:
+            course.record(train.loss(values), select.loss(values), lambda: select.beats(values, start, doubt))
         module.train()
         finish()
 
@@ -114,6 +153,5 @@ def learn(
         predicted = module(rows[batch]).gather(1, classes[batch, None])[:, 0]
         (weight[batch] * (predicted - target[batch]) ** 2).mean().backward()
         optimizer.step()
-    module.load_state_dict(kept)
-    module.eval()
+    course.settle()
     return course

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
-from fastsa.amortize import saved_net
+from fastsa.amortize import saved_net, weights_file
 from fastsa.amortize.influence_start import InfluenceStart
+from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.training_labels import TrainingLabels
 
 if TYPE_CHECKING:
@@ -108,10 +109,10 @@ class ValuationNet:
         y = _encoded(y, X.shape[0], n_classes)
         labels = TrainingLabels.of("train", train, y.size)
         chosen = None if select is None else TrainingLabels.of("select", select, y.size)
-        saved_net.require_torch()
+        weights_file.require_torch()
         from fastsa.amortize.networks import own_state
 
-        finish, close = _progress(progress, self.pretrain_epochs + self.epochs + 1)
+        finish, close = epoch_bar(progress, self.pretrain_epochs + self.epochs + 1)
         try:
             with own_state(self.seed, self.n_threads):
                 self._fit(X, y, labels, chosen, n_classes, finish)
@@ -186,8 +187,7 @@ class ValuationNet:
         course = training.learn(
             self.module_, X, y, start, self.scale_, train, select, doubt, schedule, generator, finish
         )
-        self.history_ = {"train": np.array(course.train), "select": np.array(course.select)}
-        self.best_epoch_ = course.best_epoch
+        self.history_, self.best_epoch_ = course.history, course.best_epoch
 
     def _new_body(self, d: int, generator: torch.Generator) -> torch.nn.Module:
         import torch
@@ -222,15 +222,3 @@ def _encoded(y: Any, n: int, n_classes: int) -> NDArray[np.int32]:
     if y.size and (y.min() < 0 or y.max() >= n_classes):
         raise ValueError(f"y reaches from {y.min()} to {y.max()}; expected 0 to {n_classes - 1}.")
     return y.astype(np.int32)
-
-
-def _progress(shown: bool, epochs: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """(count one epoch, close the bar)."""
-    if not shown:
-        return (lambda: None), (lambda: None)
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise _checks.BackendUnavailable("Progress bars need tqdm: pip install 'fastsa[torch]'.") from None
-    bar = tqdm(total=epochs, desc="amortizing", unit="epoch")
-    return bar.update, bar.close
