@@ -122,6 +122,19 @@ class LabelStream:
         self._together = estimator.pooled and one_game
 
     @property
+    def game(self) -> Game:
+        return self._game
+
+    @property
+    def role(self) -> str:
+        return self._role
+
+    @property
+    def span(self) -> SampleRange:
+        """The samples that the stream makes of each item."""
+        return self._range(self._first, self._stop)
+
+    @property
     def total(self) -> int:
         """Samples of single items that the stream will make: items x samples."""
         return self._items.size * (self._stop - self._first)

@@ -1,0 +1,378 @@
+"""AttributionNet: learns the attributions of a model's outputs to the players of its inputs, in one pass for all."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks, _threads
+from fastsa.amortize import saved_attribution, weights_file
+from fastsa.amortize.attribution_labels import AttributionLabels, check_independent
+from fastsa.amortize.ends import checked_ends, ends_cost, ends_of_labels
+from fastsa.amortize.ends import ends as ends_of_game
+from fastsa.amortize.progress import epoch_bar
+from fastsa.amortize.task import KINDS, Task, checked_grid, numbers_of
+from fastsa.games import ModelGame
+
+if TYPE_CHECKING:
+    import torch
+
+    from fastsa.amortize.objectives import Objective
+    from fastsa.amortize.readout import Readout
+
+SCALES = ("global", "unit")
+OBJECTIVES = ("labels", "coalitions")
+_LEARNING_RATE = 1e-3
+_FINE_TUNING_RATE = 1e-4
+
+
+class AttributionNet:
+    """Attributions [items, players, outputs] of inputs, learned from noisy labels of each, or from coalitions directly.
+
+    Parameters
+    ----------
+    net : "auto" (default), a kind, a torch.nn.Module or a function without arguments that makes one. A module is copied
+        and trained from the weights it has; it maps a batch of inputs to [rows, players, outputs], flattened or not. Kinds:
+
+        "mlp"     standardised inputs, `depth` ReLU layers of `width`, one layer to all players and outputs
+        "tokens"  a transformer: a `backbone`, or `depth` blocks on embedded tokens, patches or steps, and one more block
+        "conv"    images whose players are a `grid`: convolutions pooled to the grid
+        "nodes"   (features, adjacency) of graphs: messages between neighbours
+        "steps"   sequences [items, steps, channels] with a player per step: convolutions and a GRU
+
+        All but "mlp" end in the same head for every player: LayerNorm and three layers with GELU. "auto" is "tokens" with
+        a backbone; else "nodes" for a pair of inputs, "conv" for images whose players are a grid (without `grid`, a square
+        one), "tokens" for integers [items, players], "steps" for [items, players, channels], "mlp" for everything else.
+    backbone : a module that maps inputs to token features [rows, players, width], or players + 1 with a class token in front;
+        copied, and trained with the rest. An answer with .last_hidden_state is read by that.
+    grid : (rows, columns) of the players of an image.
+    width, depth : of our own networks. Default 128, 2.
+    scale : "global" (default) divides all labels by one number. "unit" learns the direction of each item's and output's
+        attributions, and their norm with a head of its own in log space; a prediction is their product. It is for values of a
+        long-tailed norm, such as Banzhaf's and LIME's. A module of one's own then gives one player more, the log norm.
+    efficiency : whether attributions are moved, all by the same, to sum to v(N) - v(empty); default False. `predict` then needs
+        these ends. Where truth is efficient, this only ever lowers the squared error.
+    bounded : whether attributions pass through tanh, as those of probabilities may; default False.
+    objective : "labels" (default), or "coalitions": the Shapley regression itself on fresh coalitions at every step, of a game
+        in place of labels (FastSHAP, Jethani et al., ICLR 2022). It is always efficient.
+    coalitions : per item and step under objective "coalitions", in pairs; default 8.
+    epochs, learning_rate, batch_size : default 50; 1e-3, or 1e-4 with a backbone or module of one's own; 64.
+    decay : of the learning rate to 0, "cosine" (default) or "linear".
+    weight_decay : None (default) for Adam, a number for AdamW.
+    seed : fixes weights, batches and coalitions; the same bytes on one machine with one number of threads. torch's global
+        generator is left as it was.
+    n_threads : torch's threads during fit and predict. Default: 1 for the mlp, and as torch is set for others.
+
+    The loss is the mean over items and outputs of the sum over players of squared errors (Covert et al. 2024), weighted by
+    count. After `fit`: `module_`, `task_`, `readout_`, `best_epoch_`, `evaluations_` (model evaluations spent inside fit) and
+    `history_`, a dict of the losses "train" and "select" per epoch, float64 [epochs + 1], in squared units of the labels'
+    spread; "train"[0] is NaN, nothing having been trained.
+
+    Raises BackendUnavailable when torch is not installed, TypeError or ValueError for arguments out of range.
+
+    >>> import fastsa, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(80, 3))
+    >>> game = fastsa.games.ModelGame(lambda x: x @ np.array([[1.0], [2.0], [0.0]]), X, fastsa.games.Baseline())
+    >>> labels = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=2).collect()
+    >>> net = fastsa.amortize.AttributionNet(epochs=5).fit(X, labels)
+    >>> net.predict(X).shape
+    (80, 3, 1)
+    """
+
+    def __init__(
+        self,
+        net: str | torch.nn.Module | Callable[[], torch.nn.Module] = "auto",
+        *,
+        backbone: torch.nn.Module | None = None,
+        grid: tuple[int, int] | None = None,
+        width: int = 128,
+        depth: int = 2,
+        scale: str = "global",
+        efficiency: bool = False,
+        bounded: bool = False,
+        objective: str = "labels",
+        coalitions: int = 8,
+        epochs: int = 50,
+        learning_rate: float | None = None,
+        batch_size: int = 64,
+        decay: str = "cosine",
+        weight_decay: float | None = None,
+        seed: int = 0,
+        n_threads: int | None = None,
+    ) -> None:
+        if isinstance(net, str):
+            _checks.choice("net", net, ("auto", *KINDS))
+        elif not callable(net):
+            raise TypeError(f"net is a {type(net).__name__}; expected a kind, a torch.nn.Module or a function that makes one.")
+        if backbone is not None and net not in ("auto", "tokens"):
+            raise ValueError(f"net is {net!r} and has a backbone; expected 'tokens' or 'auto' with a backbone.")
+        if backbone is not None and not callable(backbone):
+            raise TypeError(f"backbone is a {type(backbone).__name__}; expected a torch.nn.Module.")
+        self.net, self.backbone, self.grid = net, backbone, checked_grid(grid)
+        self.width, self.depth = _checks.count("width", width, least=2), _checks.count("depth", depth)
+        self.scale = _checks.choice("scale", scale, SCALES)
+        self.efficiency, self.bounded = _flag("efficiency", efficiency), _flag("bounded", bounded)
+        self.objective = _checks.choice("objective", objective, OBJECTIVES)
+        self.coalitions = _checks.count("coalitions", coalitions, least=2)
+        if self.coalitions % 2:
+            raise ValueError(f"coalitions is {coalitions}; expected an even number, pairs of a coalition and its complement.")
+        if self.scale == "unit" and (self.efficiency or self.bounded or objective == "coalitions"):
+            raise ValueError("scale='unit' is for labels alone; expected 'global' with efficiency, bounded or objective='coalitions'.")
+        own = backbone is not None or not isinstance(net, str)
+        rate = (_FINE_TUNING_RATE if own else _LEARNING_RATE) if learning_rate is None else learning_rate
+        self.epochs = _checks.count("epochs", epochs, least=0)
+        self.learning_rate = _checks.number("learning_rate", rate, above=0.0)
+        self.batch_size = _checks.count("batch_size", batch_size)
+        self.decay = _checks.choice("decay", decay, ("cosine", "linear"))
+        self.weight_decay = None if weight_decay is None else _checks.number("weight_decay", weight_decay)
+        self.seed = _checks.seed(seed)
+        self.n_threads = None if n_threads is None else _threads.resolve(n_threads)
+
+    def fit(
+        self,
+        X: Any,
+        labels: Any,
+        *,
+        select: Any = None,
+        X_select: Any = None,
+        ends: Any = None,
+        ends_select: Any = None,
+        progress: bool = False,
+    ) -> AttributionNet:
+        """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
+
+        X : [items, ...], one array, or a tuple of several as the model takes: numpy, torch, or a frame.
+        labels : fastsa.Labels of a ModelGame of these items; or a fastsa.LabelStream, which goes on while the network trains:
+            an epoch sees what has been made by then, all by the last. Under objective "coalitions" the ModelGame itself.
+        select : labels of independent noise (role "select"), of the same inputs, or of others given as `X_select`. Under
+            objective "coalitions" also a ModelGame, of which `coalitions` of the role select are evaluated once per epoch.
+        ends, ends_select : v(empty) and v(N), [items, 2, outputs], as `fastsa.amortize.ends` gives; needed with `efficiency`
+            unless the labels' estimator has evaluated them (KernelSHAP and its like).
+
+        Raises ValueError for labels of roles certify or truth, labels that share samples with `select`, or of other inputs.
+        """
+        weights_file.require_torch()
+        arrays = numbers_of("X", X)
+        plan = self._plan(arrays, labels, select, X_select, ends, ends_select)
+        from fastsa.amortize.networks import own_state
+
+        finish, close = epoch_bar(progress, self.epochs + 1)
+        try:
+            with own_state(self.seed, self._threads_for(plan.kind)):
+                self._fit(plan, finish)
+        finally:
+            close()
+        return self
+
+    def predict(self, X: Any, *, ends: Any = None) -> NDArray[np.float64]:
+        """Attributions float64 [items, players, outputs] of inputs, seen or not.
+
+        `ends` [items, 2, outputs] are needed by an efficient net, see `fit`.
+        """
+        self._fitted()
+        arrays = numbers_of("X", X, self.task_)
+        import torch
+
+        from fastsa.amortize.networks import apply, own_state
+
+        readout = self.readout_
+        totals = None
+        if readout.efficient:
+            if ends is None:
+                raise ValueError("this net is efficient; give ends, v(empty) and v(N) of each input, as amortize.ends(game) gives.")
+            both = checked_ends("ends", ends, arrays[0].shape[0], self.task_.n_outputs)
+            totals = both[:, 1] - both[:, 0]
+        with own_state(self.seed, self._threads_for(self.kind_)):
+            raw = apply(self.module_, tuple(torch.from_numpy(x) for x in arrays), self.batch_size)
+        in_units = None if totals is None else torch.from_numpy(totals / readout.unit)
+        return readout.unit * readout.attributions(torch.from_numpy(raw), in_units).numpy()
+
+    def save(self, path: str | Path) -> None:
+        """Write the net to `path` as safetensors with JSON metadata (no pickle)."""
+        self._fitted()
+        saved_attribution.save(self, Path(path))
+
+    @staticmethod
+    def load(
+        path: str | Path,
+        net: torch.nn.Module | Callable[[], torch.nn.Module] | None = None,
+        *,
+        backbone: torch.nn.Module | None = None,
+    ) -> AttributionNet:
+        """Read what `save` wrote; it predicts the same bytes. A module or backbone of one's own is given again."""
+        return saved_attribution.load(AttributionNet, Path(path), net, backbone)
+
+    def _plan(self, arrays: Any, labels: Any, select: Any, X_select: Any, ends: Any, ends_select: Any) -> _Plan:
+        """Everything checked, before any work starts."""
+        n_items, game = arrays[0].shape[0], labels
+        if self.objective == "coalitions":
+            if not isinstance(labels, ModelGame):
+                raise TypeError(f"objective is 'coalitions' and labels is a {type(labels).__name__}; expected a fastsa.games.ModelGame.")
+            if labels.ids.size != n_items:
+                raise ValueError(f"the game has {labels.ids.size} inputs and X has {n_items}; expected the same inputs.")
+            n_players, n_outputs = labels.n_players, labels.n_outputs
+        else:
+            game = AttributionLabels.of("labels", labels, n_items)
+            n_players, n_outputs = game.mean.shape[1:]
+        task = Task.of(arrays, n_players, n_outputs, self.grid)
+        kind = "own" if not isinstance(self.net, str) else self._kind(task)
+        if kind != "own":
+            task.check(kind, self.backbone is not None)
+        if (X_select is not None) and select is None:
+            raise ValueError("X_select is given without select; expected labels of these inputs.")
+        chosen_inputs = arrays if X_select is None else numbers_of("X_select", X_select, task)
+        chosen: Any = None
+        if isinstance(select, ModelGame):
+            if self.objective != "coalitions":
+                raise TypeError("select is a ModelGame; expected fastsa.Labels, unless objective is 'coalitions'.")
+            chosen = select
+            if select.ids.size != chosen_inputs[0].shape[0]:
+                raise ValueError(f"select is a game of {select.ids.size} inputs; expected {chosen_inputs[0].shape[0]}.")
+        elif select is not None:
+            chosen = AttributionLabels.of("select", select, chosen_inputs[0].shape[0])
+            if not isinstance(labels, ModelGame):
+                check_independent(labels, select, X_select is None)
+        if chosen is not None:
+            cells = (chosen.n_players, chosen.n_outputs) if isinstance(chosen, ModelGame) else chosen.mean.shape[1:]
+            if cells != (n_players, n_outputs):
+                raise ValueError(f"select has {cells[0]} players and {cells[1]} outputs; expected {n_players} and {n_outputs}.")
+        both = self._ends("ends", ends, labels, n_items, n_outputs)
+        if X_select is None and ends_select is None:
+            both_select = both
+        else:
+            both_select = None if chosen is None else self._ends("ends_select", ends_select, select, chosen_inputs[0].shape[0], n_outputs)
+        return _Plan(task, kind, arrays, game, chosen_inputs, chosen, both, both_select)
+
+    def _kind(self, task: Task) -> str:
+        if self.net != "auto":
+            return self.net
+        return "tokens" if self.backbone is not None else task.kind
+
+    @property
+    def _efficient(self) -> bool:
+        return self.efficiency or self.objective == "coalitions"
+
+    def _ends(self, name: str, given: Any, labels: Any, n_items: int, n_outputs: int) -> NDArray[np.float64] | None:
+        if not self._efficient or (given is None and isinstance(labels, ModelGame)):
+            return None  # a game is asked when work begins
+        found = ends_of_labels(labels) if given is None else checked_ends(name, given, n_items, n_outputs)
+        if found is None:
+            raise ValueError(f"an efficient net needs {name}, v(empty) and v(N) of each input; give what amortize.ends(game) gives.")
+        return found
+
+    def _threads_for(self, kind: str) -> int | None:
+        return 1 if self.n_threads is None and kind == "mlp" else self.n_threads
+
+    def _fit(self, plan: _Plan, finish: Callable[[], Any]) -> None:
+        import torch
+
+        from fastsa.amortize import attribution_training, training
+
+        generator = torch.Generator().manual_seed(self.seed)
+        inputs = tuple(torch.from_numpy(x) for x in plan.inputs)
+        self.task_, self.kind_, self.evaluations_ = plan.task, plan.kind, 0
+        module = self._new_module(plan.task, plan.kind, inputs, generator)
+        objective, selection = self._objectives(plan)
+        with torch.no_grad():
+            from fastsa.amortize.networks import batch_of, device_of
+
+            module.eval()
+            objective.readout.shaped(module(*batch_of(inputs, slice(0, 2), device_of(module))))
+        schedule = training.Schedule(self.epochs, self.learning_rate, self.batch_size, self.decay, self.weight_decay)
+        course = attribution_training.learn(module, inputs, objective, selection, schedule, generator, finish)
+        for part in (objective, selection[1] if selection else None):
+            self.evaluations_ += getattr(part, "evaluations", 0)
+        self.module_, self.readout_ = module, objective.readout
+        self.history_, self.best_epoch_ = course.history, course.best_epoch
+
+    def _new_module(self, task: Task, kind: str, inputs: Any, generator: torch.Generator) -> torch.nn.Module:
+        """On the device of a module or backbone of the user's."""
+        import torch
+
+        from fastsa.amortize.kinds import build
+        from fastsa.amortize.networks import device_of
+
+        if kind == "own":
+            module = copy.deepcopy(self.net) if isinstance(self.net, torch.nn.Module) else self.net()
+            if not isinstance(module, torch.nn.Module):
+                raise TypeError(f"net made a {type(module).__name__}; expected a torch.nn.Module.")
+            return module
+        backbone = copy.deepcopy(self.backbone)
+        module = build(
+            kind,
+            task,
+            width=self.width,
+            depth=self.depth,
+            with_norm=self.scale == "unit",
+            backbone=backbone,
+            inputs=inputs,
+            generator=generator,
+        )
+        return module if backbone is None else module.to(device_of(backbone))
+
+    def _objectives(self, plan: _Plan) -> tuple[Objective, tuple[Any, Objective] | None]:
+        """What is minimised, and (inputs, what the epoch is chosen by)."""
+        import torch
+
+        from fastsa.amortize.objectives import ToCoalitions, ToLabels
+
+        shape = self._new_readout(plan.task)
+        if self.objective == "coalitions":
+            both = self._evaluated_ends(plan.ends, plan.labels)
+            objective: Any = ToCoalitions(plan.labels, both, shape, self.coalitions, self.seed, "train", fresh=True)
+        else:
+            both = plan.ends
+            objective = ToLabels(plan.labels, _totals(both), shape, self.epochs)
+        if plan.select is None:
+            return objective, None
+        inputs = tuple(torch.from_numpy(x) for x in plan.select_inputs)
+        both = both if plan.ends_select is None and plan.select_inputs is plan.inputs else plan.ends_select
+        if isinstance(plan.select, ModelGame):
+            both = self._evaluated_ends(both, plan.select)
+            chosen: Any = ToCoalitions(plan.select, both, objective.readout, self.coalitions, self.seed, "select", fresh=False)
+        else:
+            chosen = ToLabels(plan.select, _totals(both), objective.readout, measured=True)
+        return objective, (inputs, chosen)
+
+    def _evaluated_ends(self, both: NDArray[np.float64] | None, game: ModelGame) -> NDArray[np.float64]:
+        if both is not None:
+            return both
+        self.evaluations_ += ends_cost(game)
+        return ends_of_game(game)
+
+    def _new_readout(self, task: Task) -> Readout:
+        import torch
+
+        from fastsa.amortize.readout import Readout
+
+        center = torch.zeros(task.n_players, task.n_outputs)
+        return Readout(task.n_players, task.n_outputs, self.scale, self.bounded, self._efficient, 1.0, center)
+
+    def _fitted(self) -> None:
+        if not hasattr(self, "module_"):
+            raise ValueError("this AttributionNet has not been fitted; call fit or load first.")
+
+
+class _Plan:
+    """A fit whose arguments are checked."""
+
+    def __init__(
+        self, task: Task, kind: str, inputs: Any, labels: Any, select_inputs: Any, select: Any, ends: Any, ends_select: Any
+    ) -> None:
+        self.task, self.kind, self.inputs, self.labels = task, kind, inputs, labels
+        self.select_inputs, self.select, self.ends, self.ends_select = select_inputs, select, ends, ends_select
+
+
+def _totals(both: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    return None if both is None else both[:, 1] - both[:, 0]
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; expected True or False.")
+    return bool(value)
