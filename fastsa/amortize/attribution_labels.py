@@ -14,7 +14,10 @@ _KEPT_BACK = ("certify", "truth")
 
 
 class AttributionLabels:
-    """mean float64 [items, players, outputs], 0 where there is no sample, and count float64 [items, players]."""
+    """mean float64 [items, players, outputs] and count float64 [items, players], both 0 where there is no label.
+
+    That is where there is no sample, and where the samples do not determine a value, whose mean is NaN.
+    """
 
     def __init__(self, mean: NDArray[np.float64], count: NDArray[np.int64]) -> None:
         self.mean = np.zeros(mean.shape)
@@ -29,7 +32,11 @@ class AttributionLabels:
         if not isinstance(labels, Labels):
             raise TypeError(f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame.")
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
-        return AttributionLabels(_determined(name, labels), labels.count)
+        found = AttributionLabels(labels.mean, labels.count)
+        ready = int(found.ready.sum())
+        if ready < max(1, n_items / 2):
+            raise ValueError(f"{name} determines every player for {ready} of {n_items} inputs; expected half at least. Draw more samples.")
+        return found
 
     @property
     def ready(self) -> NDArray[np.bool_]:
@@ -93,10 +100,3 @@ def _check(name: str, one_game: bool, roles: Any, n_labels: int, n_items: int) -
     if n_labels != n_items:
         raise ValueError(f"{name} has labels of {n_labels} inputs and X has {n_items}; expected those of the same inputs.")
 
-
-def _determined(name: str, labels: Labels) -> NDArray[np.float64]:
-    lost = (labels.count > 0) & ~np.isfinite(labels.mean).all(axis=-1)
-    if lost.any():
-        n = int(lost.any(axis=1).sum())
-        raise ValueError(f"{name} has samples but no value for {n} inputs: too few coalitions determine it. Draw more samples.")
-    return labels.mean

@@ -147,7 +147,8 @@ class AttributionNet:
         """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
 
         X : [items, ...], one array, or a tuple of several as the model takes: numpy, torch, or a frame.
-        labels : fastsa.Labels of a ModelGame of these items; or a fastsa.LabelStream, which goes on while the network trains:
+        labels : fastsa.Labels of a ModelGame of these items, of which those are learned from whose samples determine every
+            player's value, half of them at least; or a fastsa.LabelStream, which goes on while the network trains:
             an epoch sees what has been made by then, all by the last. Under objective "coalitions" the ModelGame itself.
         select : labels of independent noise (role "select"), of the same inputs, or of others given as `X_select`. Under
             objective "coalitions" also a ModelGame, of which `coalitions` of the role select are evaluated once per epoch.
