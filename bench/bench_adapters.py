@@ -1,4 +1,4 @@
-"""Adapters: worker processes beside one process, a torch module trained for many coalitions at once beside one by one."""
+"""Adapters: worker processes beside one process, torch modules trained many at once beside one by one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def test_many_models_at_once(benchmark, compare, binary):
 
 
 def module():
-    return torch.nn.Sequential(torch.nn.Linear(14, 16, dtype=torch.float64), torch.nn.ReLU(), torch.nn.Linear(16, 2, dtype=torch.float64))
+    first, last = torch.nn.Linear(14, 16, dtype=torch.float64), torch.nn.Linear(16, 2, dtype=torch.float64)
+    return torch.nn.Sequential(first, torch.nn.ReLU(), last)
 
 
 def train(inputs, classes, validation):

@@ -6,7 +6,8 @@ import os
 import signal
 import time
 
-from sklearn.base import BaseEstimator, ClassifierMixin
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.naive_bayes import GaussianNB
 
 
@@ -65,9 +66,18 @@ class NotANumber(Refuses):
         return self
 
     def predict_proba(self, X):
-        import numpy as np
-
         return np.full((len(X), len(self.classes_)), np.nan if self.n_ > self.most else 1.0 / len(self.classes_))
+
+
+class AnswersAColumn(RegressorMixin, BaseEstimator):
+    """Predicts [rows, 1]."""
+
+    def fit(self, X, y):
+        self.mean_ = y.mean()
+        return self
+
+    def predict(self, X):
+        return np.full((len(X), 1), self.mean_)
 
 
 def half_right(y_val, predictions):

@@ -194,6 +194,13 @@ def test_a_fit_that_raises_is_named_with_its_coalition(data):
         game.evaluate(coalition)
 
 
+def test_predictions_of_another_shape_are_refused(data):
+    targets = {**data, "y": np.arange(N) / 7, "y_val": np.arange(15) / 7, "y_items": np.arange(N_OUTSIDE) / 7}
+    game = games.DataGame(SklearnUtility(odd_estimators.AnswersAColumn()), **targets)
+    with pytest.raises(utilities.RefitError, match=r"predict answered shape \(15, 1\); expected \(15,\)"):
+        game.evaluate(np.ones((1, N), dtype=bool))
+
+
 def test_a_value_that_is_not_a_number_is_refused_with_its_coalition(data):
     game = games.DataGame(SklearnUtility(odd_estimators.NotANumber(), "log_loss"), **data)
     with pytest.raises(ValueError, match=r"SklearnUtility scored a coalition with a value that is not finite: nan for 5 players \(0, 1, 2, 3, 4\)"):

@@ -52,7 +52,9 @@ def ours(game: fastsa.games.DataGame, samples: int = 2) -> float:
     return (time.perf_counter() - start) / (samples * game.n_players)
 
 
-def theirs(peer: str, python: str, data: dict[str, np.ndarray], order: np.ndarray, sizes: np.ndarray) -> tuple[float, np.ndarray]:
+def theirs(
+    peer: str, python: str, data: dict[str, np.ndarray], order: np.ndarray, sizes: np.ndarray
+) -> tuple[float, np.ndarray]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(names, "1")}
     environment.pop("PYTHONPATH", None)

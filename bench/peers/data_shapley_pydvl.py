@@ -1,4 +1,4 @@
-"""pyDVL's utility of scikit-learn's logistic regression on given coalitions.  Environment: pip install "pyDVL==0.10.0" "numpy<2"."""
+"""pyDVL's utility of a logistic regression on given coalitions.  Environment: pip install "pyDVL==0.10.0" "numpy<2"."""
 
 from __future__ import annotations
 

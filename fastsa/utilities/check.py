@@ -34,8 +34,9 @@ def check(
     """
     if not isinstance(utility, OpenUtility):
         raise TypeError(f"utility is {utility!r}; expected an instance of a subclass of OpenUtility.")
-    counts = (_checks.count("points", points, least=4), _checks.count("features", features), _checks.count("classes", classes, least=2))
-    data = (_random_targets if utility.takes == "targets" else _random_classes)(*counts, seed)
+    points, features = _checks.count("points", points, least=4), _checks.count("features", features)
+    random_data = _random_targets if utility.takes == "targets" else _random_classes
+    data = random_data(points, features, _checks.count("classes", classes, least=2), seed)
     name = type(utility).__name__
     order, other_order = permutations(points, 2, seed=_checks.seed(seed))
     prepared = utility.prepare(data)

@@ -100,7 +100,7 @@ class LinearDiscriminant(OpenUtility):
 
 
 def _parts(data, state):
-    """Members, constants, logits [classes]; recalls [2, classes]; mean [d]; means, weights [classes, d]; scatter, factor [d, d]."""
+    """Members, constants, logits [classes], recalls [2, classes]; mean [d]; means, weights [classes, d]; scatter, factor."""
     n_classes, d = data.n_classes, data.X.shape[1]
     per_class = state[: 5 * n_classes].reshape(5, n_classes)
     mean = state[5 * n_classes : 5 * n_classes + d]

@@ -38,18 +38,23 @@ class Refit:
     def _predictions(self, players: NDArray[np.int32]) -> NDArray[Any]:
         data, reads = self._data, self._score.reads
         if reads == "targets":
-            return np.asarray(self._fitted(players).predict(self._X_val), dtype=np.float64)
+            return self._one_each(np.asarray(self._fitted(players).predict(self._X_val), dtype=np.float64))
         counts = np.bincount(data.y[players], minlength=data.n_classes)
         present = np.flatnonzero(counts)
         if reads == "classes":
             if present.size == 1:  # many classifiers refuse to fit it
                 return np.full(self._y_val.size, present[0], dtype=np.int32)
-            return np.asarray(self._fitted(players).predict(self._X_val))
+            return self._one_each(np.asarray(self._fitted(players).predict(self._X_val)))
         probabilities = np.zeros((self._y_val.size, data.n_classes))
         if present.size > 1:
             model = self._fitted(players)
             probabilities[:, model.classes_] = model.predict_proba(self._X_val)
         return scores.mixed(probabilities, counts)
+
+    def _one_each(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        if predicted.shape != self._y_val.shape:  # scores would spread [m, 1] over [m, m] in silence
+            raise ValueError(f"predict answered shape {predicted.shape}; expected {self._y_val.shape}")
+        return predicted
 
     def _fitted(self, players: NDArray[np.int32]) -> Any:
         from sklearn.base import clone

@@ -95,7 +95,7 @@ class Ridge(OpenUtility):
 
 
 def _parts(data, state):
-    """Members [classes], recalls [2, classes], mean, a change of it [d], class means and weights [classes, d], factor [d, d]."""
+    """Members [classes], recalls [2, classes], mean, a change of it [d], class means, weights [classes, d], factor."""
     n_classes, d = data.n_classes, data.X.shape[1]
     per_class, rest = state[: 3 * n_classes].reshape(3, n_classes), state[3 * n_classes :]
     overall = rest[: 2 * d].reshape(2, d)

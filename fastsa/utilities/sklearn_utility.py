@@ -93,9 +93,11 @@ class SklearnUtility:
             _check_sendable(self.estimator, self._given)
 
     def __repr__(self) -> str:
-        settings = f"{_written(self.estimator)}, score={self.score.name!r}, empty={self.empty!r}, random_state={self.random_state}"
         native = _NATIVE.get(type(self.estimator).__name__, "an OpenUtility")
-        return f"SklearnUtility({settings}; slow: refits at every scored position, {native} would not)"
+        return (
+            f"SklearnUtility({_written(self.estimator)}, score={self.score.name!r}, empty={self.empty!r}, "
+            f"random_state={self.random_state}; slow: refits at every scored position, {native} would not)"
+        )
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and repr(self) == repr(other)

@@ -120,7 +120,8 @@ class PreparedTorch:
         self._start = {name: p.detach() for name, p in self._module.named_parameters()}
         self._like = next(iter(self._start.values()), None)
         if self._like is None:
-            raise ValueError(f"{scores.name_of(utility.make_module)} made a module without parameters; there is nothing to train.")
+            name = scores.name_of(utility.make_module)
+            raise ValueError(f"{name} made a module without parameters; there is nothing to train.")
         self._X, self._X_val = self._placed(data.X), self._placed(data.X_val)
         self._y = torch.as_tensor(data.y, device=self._like.device).long() if data.n_classes else self._placed(data.y)
         self._check_outputs()
