@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import Semivalue, finalized
-from fastsa.estimators.pool import Pool
+from fastsa.estimators.linear_pool import Semivalue, finalized, of_roster, paid
+from fastsa.estimators.pool import Block, Pool
 from fastsa.games import Game, Roster
 
 _FOLDS = 2
@@ -41,29 +41,33 @@ class AdjustedMSR(Semivalue):
             raise ValueError(f"samples is {samples}; expected at least {2 * _FOLDS}, two for each of {_FOLDS} folds.")
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        fold_of = statistics.sample % _FOLDS
-        fits = self._fits(statistics, roster, fold_of)
-        n, games, outputs = roster.n_players, roster.game_ids.size, roster.n_outputs
-        mean, squared_error = np.zeros((games, n, outputs)), np.zeros((games, n, outputs))
-        for fold in range(_FOLDS):
-            first, second = np.zeros_like(mean), np.zeros_like(mean)
-            for block in self.blocks(statistics, roster):
-                own = fold_of[block.samples] == fold
-                inside, outside = self._residual_payments(statistics, block, fits[1 - fold])
-                inside, outside = inside[:, own], outside[:, own]
-                joined = block.members[:, own].transpose(0, 2, 1).astype(np.float64)
-                first[block.games] += joined @ (inside - outside) + outside.sum(axis=1)[:, None]
-                second[block.games] += joined @ (inside**2 - outside**2) + (outside**2).sum(axis=1)[:, None]
-            k = int((fold_of == fold).sum())
-            with np.errstate(divide="ignore", invalid="ignore"):
-                correction = first / k
-                mean += (fits[1 - fold] + correction) / _FOLDS
-                squared_error += np.maximum(second / k - correction**2, 0.0) / (k - 1) / _FOLDS**2
-        return finalized(mean, squared_error, statistics.samples, roster)
+        fits = self._fits(statistics, roster)
+        corrections = self._corrections(statistics, roster, fits, power=1)
+        return finalized(sum(fits[::-1] + corrections) / _FOLDS, statistics.samples, roster)
 
-    def _fits(self, pool: Pool, roster: Roster, fold_of: NDArray[np.uint32]) -> list[NDArray[np.float64]]:
-        """For each fold the coefficients of the additive game v(empty) + sum of c_i, [games, n, outputs]."""
-        n, games = roster.n_players, roster.game_ids.size
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        fits = self._fits(statistics, roster)
+        first, second = (self._corrections(statistics, roster, fits, power=power) for power in (1, 2))
+        freedom = _samples_of_folds(statistics)[:, None, None, None] - 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squared_error = (np.maximum(second - first**2, 0.0) / freedom).sum(axis=0) / _FOLDS**2
+        return of_roster(np.sqrt(squared_error), roster)
+
+    def _corrections(self, pool: Pool, roster: Roster, fits: NDArray[np.float64], *, power: int) -> NDArray[np.float64]:
+        """For each fold its mean power of what players are paid by the other fold's residual: [folds, games, n, outputs]."""
+        fold_of = pool.sample % _FOLDS
+        total = np.zeros_like(fits)
+        for block in self.blocks(pool, roster):
+            for fold in range(_FOLDS):
+                own = fold_of[block.samples] == fold
+                payments = (paid_each[:, own] for paid_each in self._residual_payments(pool, block, fits[1 - fold]))
+                total[fold, block.games] += paid(block.members[:, own], *payments, power=power)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return total / _samples_of_folds(pool)[:, None, None, None]
+
+    def _fits(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        """For each fold the coefficients of the additive game v(empty) + sum of c_i: [folds, games, n, outputs]."""
+        n, games, fold_of = roster.n_players, roster.game_ids.size, pool.sample % _FOLDS
         grams = np.zeros((_FOLDS, games, n, n))
         moments = np.zeros((_FOLDS, games, n, roster.n_outputs))
         for block in self.blocks(pool, roster):
@@ -78,7 +82,7 @@ class AdjustedMSR(Semivalue):
                     grams[fold, block.games] += design @ (weight * members)
                     moments[fold, block.games] += design @ (weight * values[:, own, place])
         ridge = self.penalty * np.trace(grams, axis1=2, axis2=3)[..., None, None] / n * np.eye(n) + 1e-300 * np.eye(n)
-        return list(np.linalg.solve(grams + ridge, moments))
+        return np.linalg.solve(grams + ridge, moments)
 
     @staticmethod
     def _regression_weight(n: int) -> NDArray[np.float64]:
@@ -89,7 +93,7 @@ class AdjustedMSR(Semivalue):
         return weight
 
     def _residual_payments(
-        self, pool: Pool, block: object, fit: NDArray[np.float64]
+        self, pool: Pool, block: Block, fit: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """As `_payments`, of the game v - g with g additive from v(empty)."""
         games, samples, members = block.games, block.samples, block.members
@@ -106,3 +110,7 @@ class AdjustedMSR(Semivalue):
             pool.sample[samples],
         )
         return self._payments(rest, slice(None), slice(None), members, members.shape[2])
+
+
+def _samples_of_folds(pool: Pool) -> NDArray[np.int64]:
+    return np.bincount(pool.sample % _FOLDS, minlength=_FOLDS)

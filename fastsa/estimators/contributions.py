@@ -64,6 +64,7 @@ class MeanEstimator(Estimator):
         statistics.add(values, cells=cells, after=after, before=before)
 
     def finalize(self, statistics: Moments, roster: Roster) -> Finalized:
-        counted = np.maximum(statistics.count, 1)[..., None]
-        mean = np.where(statistics.count[..., None] > 0, statistics.mean, np.nan)
-        return Finalized(mean, np.sqrt(statistics.variance() / counted), statistics.count)
+        return Finalized(np.where(statistics.count[..., None] > 0, statistics.mean, np.nan), statistics.count)
+
+    def stderr(self, statistics: Moments, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt(statistics.variance() / np.maximum(statistics.count, 1)[..., None])

@@ -38,10 +38,9 @@ class Statistics(Protocol):
 
 
 class Finalized(NamedTuple):
-    """Labels: mean and stderr float64 [*cells, outputs], count int64 [*cells]."""
+    """Labels: mean float64 [*cells, outputs], count int64 [*cells]."""
 
     mean: NDArray[np.float64]
-    stderr: NDArray[np.float64]
     count: NDArray[np.int64]
 
 
@@ -137,6 +136,10 @@ class Estimator(ABC):
     @abstractmethod
     def finalize(self, statistics: Any, roster: Roster) -> Finalized:
         """The labels that follow from the statistics."""
+
+    @abstractmethod
+    def stderr(self, statistics: Any, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard errors of the labels that `finalize` made, in their shape. Apart, because they may cost more than those."""
 
     def _settle(self, name: str, *, least: int) -> int:
         """A setting checked and held as int, so that equal settings compare, print and are stored alike."""

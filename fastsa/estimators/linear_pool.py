@@ -38,16 +38,22 @@ class LinearPool(PoolEstimator):
         """What is subtracted from every value, the ends included."""
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        n, k = roster.n_players, statistics.samples
-        first = np.zeros((roster.game_ids.size, n, roster.n_outputs))
-        second = np.zeros_like(first)
-        for block in self.blocks(statistics, roster):
-            inside, outside = self._payments(statistics, block.games, block.samples, block.members, n)
-            joined = block.members.transpose(0, 2, 1).astype(np.float64)
-            first[block.games] += joined @ (inside - outside) + outside.sum(axis=1)[:, None]
-            second[block.games] += joined @ (inside**2 - outside**2) + (outside**2).sum(axis=1)[:, None]
-        mean = first / k
-        return finalized(mean, np.maximum(second / k - mean**2, 0.0) / (k - 1) if k > 1 else np.full_like(mean, np.nan), k, roster)
+        return finalized(self._mean_payment(statistics, roster, power=1), statistics.samples, roster)
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        k = statistics.samples
+        if k < 2:
+            return np.full_like(mean, np.nan)
+        square = of_roster(self._mean_payment(statistics, roster, power=2), roster)
+        return np.sqrt(np.maximum(square - mean**2, 0.0) / (k - 1))
+
+    def _mean_payment(self, pool: Pool, roster: Roster, *, power: int) -> NDArray[np.float64]:
+        """Mean over samples of a power of what each player is paid: [games, players, outputs]."""
+        total = np.zeros((roster.game_ids.size, roster.n_players, roster.n_outputs))
+        for block in self.blocks(pool, roster):
+            payments = self._payments(pool, block.games, block.samples, block.members, roster.n_players)
+            total[block.games] += paid(block.members, *payments, power=power)
+        return total / pool.samples
 
     def _payments(
         self, pool: Pool, games: slice, samples: slice, members: NDArray[np.bool_], n: int
@@ -219,26 +225,32 @@ class BanzhafMSR(PoolEstimator):
         return {"q": self.q}
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        games, n, outputs = roster.game_ids.size, roster.n_players, roster.n_outputs
-        center = statistics.values[:, :1, 0]  # keeps squares small where values share an offset
-        sums = np.zeros((2, 2, games, n, outputs))  # with and without; first and second powers
-        joined = np.zeros((games, n))
-        for block in self.blocks(statistics, roster):
-            values = statistics.values[block.games, block.samples, 0] - center[block.games]
+        means, _ = self._sides(statistics, roster, power=1)
+        return finalized(means[0] - means[1], statistics.samples, roster)
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        means, counts = self._sides(statistics, roster, power=1)
+        squares, _ = self._sides(statistics, roster, power=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            squared_error = np.maximum((squares - means**2) / (counts - 1), 0.0).sum(axis=0)
+        squared_error[~np.isfinite(squared_error) | (counts.min(axis=0) < 2)] = np.nan
+        return of_roster(np.sqrt(squared_error), roster)
+
+    def _sides(self, pool: Pool, roster: Roster, *, power: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """With and without each player: the mean power of a value [2, games, n, outputs], and coalitions [2, games, n, 1]."""
+        games, n = roster.game_ids.size, roster.n_players
+        center = pool.values[:, :1, 0]  # keeps squares small where values share an offset
+        sums, joined = np.zeros((2, games, n, roster.n_outputs)), np.zeros((games, n))
+        for block in self.blocks(pool, roster):
+            values = (pool.values[block.games, block.samples, 0] - center[block.games]) ** power
             members = block.members.transpose(0, 2, 1).astype(np.float64)
             joined[block.games] += members.sum(axis=2)
-            for power in (0, 1):
-                total = values ** (power + 1)
-                inside = members @ total
-                sums[0, power, block.games] += inside
-                sums[1, power, block.games] += total.sum(axis=1)[:, None] - inside
-        counts = np.stack([joined, statistics.samples - joined])[..., None]
+            inside = members @ values
+            sums[0, block.games] += inside
+            sums[1, block.games] += values.sum(axis=1)[:, None] - inside
+        counts = np.stack([joined, pool.samples - joined])[..., None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = sums[:, 0] / counts
-            variances = (sums[:, 1] / counts - means**2) / (counts - 1)
-            squared_error = np.maximum(variances, 0.0).sum(axis=0)
-        squared_error[~np.isfinite(squared_error) | (counts.min(axis=0) < 2)] = np.nan
-        return finalized(means[0] - means[1], squared_error, statistics.samples, roster)
+            return sums / counts, counts
 
 
 def kernel_eigenvalue(n_players: int) -> float:
@@ -249,8 +261,20 @@ def kernel_eigenvalue(n_players: int) -> float:
     return float(0.5 - (law * s * (s - 1)).sum() / (n * (n - 1)))
 
 
-def finalized(mean: NDArray[np.float64], squared_error: NDArray[np.float64], samples: int, roster: Roster) -> Finalized:
-    """Labels from [games, players, outputs]; the games' axis goes where there is one game, whose items are in any order."""
-    count = np.full(mean.shape[:2], samples, dtype=np.int64)
-    stderr = np.sqrt(squared_error)
-    return Finalized(mean[0], stderr[0], count[0]) if roster.one_game else Finalized(mean, stderr, count)
+def paid(
+    members: NDArray[np.bool_], inside: NDArray[np.float64], outside: NDArray[np.float64], *, power: int
+) -> NDArray[np.float64]:
+    """Sum over samples of a power of what each player is paid, `inside` as a member or `outside`: [games, players, outputs]."""
+    inside, outside = inside**power, outside**power
+    return members.transpose(0, 2, 1).astype(np.float64) @ (inside - outside) + outside.sum(axis=1)[:, None]
+
+
+def of_roster(by_game: NDArray[np.float64], roster: Roster) -> NDArray[np.float64]:
+    """[games, players, ...] as labels are: without the games' axis where there is one game."""
+    return by_game[0] if roster.one_game else by_game
+
+
+def finalized(mean: NDArray[np.float64], samples: int, roster: Roster) -> Finalized:
+    """Labels from means [games, players, outputs], each of so many samples."""
+    mean = of_roster(mean, roster)
+    return Finalized(mean, np.full(mean.shape[:-1], samples, dtype=np.int64))

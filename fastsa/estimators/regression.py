@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import finalized
+from fastsa.estimators.linear_pool import finalized, of_roster
 from fastsa.estimators.pool import Pool, PoolEstimator
 from fastsa.estimators.size_laws import inner_sizes, shapley_kernel
 from fastsa.games import Game, Roster
@@ -69,6 +69,17 @@ class ConstrainedRegression(PoolEstimator):
         total = statistics.whole - statistics.empty.mean(axis=1)
         inverse, share = _projected_inverse(gram)
         phi = inverse @ moment + share[..., None] * total[:, None]
+        return finalized(phi, k, roster)
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, k, w = roster.n_players, statistics.samples, self.weight_of_size(roster.n_players)
+        own_empty = statistics.empty.shape[1] > 1
+        phi = mean[None] if roster.one_game else mean
+        gram = np.zeros((phi.shape[0], n, n))
+        for block in self.blocks(statistics, roster):
+            weight = w[block.members.sum(axis=2)][..., None]
+            gram[block.games] += _gram(block.members.astype(np.float64), weight, self.paired)
+        inverse, share = _projected_inverse(gram)
         squared_error = np.zeros_like(phi)
         for block in self.blocks(statistics, roster):
             near = block.members.astype(np.float64)
@@ -85,7 +96,7 @@ class ConstrainedRegression(PoolEstimator):
                 squared_error[block.games] += share[block.games][..., None] ** 2 * (shift**2).sum(axis=1)[:, None]
         coalitions = k * self.coalitions_of_a_sample
         spare = coalitions / (coalitions - n) if coalitions > n else np.nan
-        return finalized(phi, squared_error * spare, k, roster)
+        return of_roster(np.sqrt(squared_error * spare), roster)
 
 
 @dataclass(frozen=True)
@@ -204,22 +215,29 @@ class LIME(PoolEstimator):
             raise ValueError(f"samples is {samples}; expected at least {game.n_players + 2}, one more than there are coefficients.")
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
+        _, coefficients = self._fit(statistics, roster)
+        return finalized(coefficients[:, :-1], statistics.samples, roster)
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         n, k, w = roster.n_players, statistics.samples, self.weight_of_size(roster.n_players)
-        games = roster.game_ids.size
+        inverse, coefficients = self._fit(statistics, roster)
+        squared_error = np.zeros_like(coefficients)
+        for block in self.blocks(statistics, roster):
+            design, weight = _with_intercept(block.members), w[block.members.sum(axis=2)][..., None]
+            residual = weight * (statistics.values[block.games, block.samples, 0] - design @ coefficients[block.games])
+            squared_error[block.games] += (inverse[block.games] @ design.transpose(0, 2, 1)) ** 2 @ residual**2
+        return of_roster(np.sqrt(squared_error[:, :n] * k / (k - n - 1)), roster)
+
+    def _fit(self, statistics: Pool, roster: Roster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The inverse of the weighted sum of products [games, n + 1, n + 1], and coefficients, the intercept last."""
+        n, w, games = roster.n_players, self.weight_of_size(roster.n_players), roster.game_ids.size
         gram, moment = np.zeros((games, n + 1, n + 1)), np.zeros((games, n + 1, roster.n_outputs))
         for block in self.blocks(statistics, roster):
             design, weight = _with_intercept(block.members), w[block.members.sum(axis=2)][..., None]
             gram[block.games] += design.transpose(0, 2, 1) @ (weight * design)
             moment[block.games] += design.transpose(0, 2, 1) @ (weight * statistics.values[block.games, block.samples, 0])
         inverse = _inverse(gram)
-        coefficients = inverse @ moment
-        squared_error = np.zeros_like(coefficients)
-        for block in self.blocks(statistics, roster):
-            design, weight = _with_intercept(block.members), w[block.members.sum(axis=2)][..., None]
-            residual = weight * (statistics.values[block.games, block.samples, 0] - design @ coefficients[block.games])
-            squared_error[block.games] += (inverse[block.games] @ design.transpose(0, 2, 1)) ** 2 @ residual**2
-        spare = k / (k - n - 1)
-        return finalized(coefficients[:, :n], squared_error[:, :n] * spare, k, roster)
+        return inverse, inverse @ moment
 
     def enumerated(self, members: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The estimand of a game whose every coalition is given: members [2^n, n], values [2^n, outputs]."""

@@ -59,9 +59,9 @@ class Labels:
     def mean(self) -> NDArray[np.float64]:
         return self._finalized.mean
 
-    @property
+    @cached_property
     def stderr(self) -> NDArray[np.float64]:
-        return self._finalized.stderr
+        return self.estimator.stderr(self.statistics, self.roster, self.mean)
 
     @property
     def count(self) -> NDArray[np.int64]:

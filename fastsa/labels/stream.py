@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
-from fastsa.estimators import Estimator, Part, SampleRange
+from fastsa.estimators import Estimator, Part, SampleRange, Statistics
 from fastsa.games import DEFAULT_MAX_BYTES, Game, Roster
 from fastsa.labels.labels import Labels
 
@@ -28,15 +29,25 @@ class LabelBatch:
 
     items int64 [items]: positions among the game's items; ids uint64 [items]; mean, stderr float64 [items, outputs]; count
     int64 [items]; where every item is a game of its own they have an axis of players after the items. `samples` is how many
-    samples of single items this batch added.
+    samples of single items this batch added. Standard errors are computed when they are first asked for, from a copy of the
+    totals that the batch holds.
     """
 
     items: NDArray[np.int64]
-    ids: NDArray[np.uint64]
     mean: NDArray[np.float64]
-    stderr: NDArray[np.float64]
     count: NDArray[np.int64]
     samples: int
+    estimator: Estimator
+    roster: Roster
+    statistics: Statistics
+
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        return self.roster.ids
+
+    @cached_property
+    def stderr(self) -> NDArray[np.float64]:
+        return self.estimator.stderr(self.statistics, self.roster, self.mean)
 
 
 @dataclass(frozen=True)
@@ -273,9 +284,9 @@ class _State:
         """The totals so far of these items; of all, where they follow from all together."""
         rows = self.row_of[items]
         roster = self.roster.take(rows)
-        statistics = self.statistics if self._together else self.statistics.take(rows)
-        labels = self._estimator.finalize(statistics, roster)
-        return LabelBatch(items, roster.ids, labels.mean, labels.stderr, labels.count, samples)
+        totals = self.statistics.take(np.zeros(1, np.int64) if self._together else rows)
+        labels = self._estimator.finalize(totals, roster)
+        return LabelBatch(items, labels.mean, labels.count, samples, self._estimator, roster, totals)
 
 
 def _positions(items: Any, n_items: int) -> NDArray[np.int64]:
