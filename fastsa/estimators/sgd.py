@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import finalized, kernel_eigenvalue
+from fastsa.estimators.linear_pool import finalized, kernel_eigenvalue, of_roster
 from fastsa.estimators.pool import Pool, PoolEstimator
 from fastsa.estimators.size_laws import shapley_kernel
 from fastsa.games import Roster
@@ -74,15 +74,19 @@ class SGDShapley(PoolEstimator):
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
         n, k = roster.n_players, statistics.samples
         start = (statistics.whole - statistics.empty.mean(axis=1))[:, None] / n
-        shrinkage = self.shrinkage(n, k)
-        scale = shrinkage if self.debiased else 1.0
+        scale = self.shrinkage(n, k) if self.debiased else 1.0
         mean_iterate = np.zeros((roster.game_ids.size, n, roster.n_outputs))
         for games, _, phi in self._iterates(statistics, roster, start):
             mean_iterate[games] += phi / k
-        label = start + (mean_iterate - start) / scale
-        center = start + (mean_iterate - start) / shrinkage
-        squared_error = self._squared_error(statistics, roster, start, center) / scale**2
-        return finalized(label, squared_error, k, roster)
+        return finalized(start + (mean_iterate - start) / scale, k, roster)
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, k = roster.n_players, statistics.samples
+        start = (statistics.whole - statistics.empty.mean(axis=1))[:, None] / n
+        shrinkage = self.shrinkage(n, k)
+        scale = shrinkage if self.debiased else 1.0
+        center = start + (mean - start) * (scale / shrinkage)
+        return of_roster(np.sqrt(self._squared_error(statistics, roster, start, center)) / scale, roster)
 
     def _iterates(self, pool: Pool, roster: Roster, start: NDArray[np.float64]) -> Any:
         """(games, gradient, phi after the step), step by step."""
