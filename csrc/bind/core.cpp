@@ -1,6 +1,7 @@
 // The _core module: takes pointers out of checked arrays, releases the GIL and calls one launcher.
 #include "bind/arrays.h"
 #include "bind/knn_shapley.h"
+#include "bind/shapley_regression.h"
 #include "launch/isa.h"
 #include "ops/background.h"
 #include "ops/coalitions.h"
@@ -251,6 +252,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_walks(m);
   bind_knn(m);
   bind_knn_shapley(m);
+  bind_shapley_regression(m);
   bind_logistic(m);
   bind_open(m);
   m.def("instruction_set", [] { return has_avx2() ? "avx2" : "portable"; });

@@ -1,7 +1,7 @@
 // Binds the KNN-Shapley family: views of checked arrays, and one call per range of validation points.
 #include "bind/knn_shapley.h"
 
-#include "launch/isa.h"
+#include "bind/lane_builds.h"
 #include "ops/knn_shapley.h"
 
 using py::arg;
@@ -13,16 +13,6 @@ namespace {
 Points points_of(const py::array& x, const std::optional<Array<double>>& scale) {
   return {x.data(), x.shape(0), x.shape(1), precision_of(x.itemsize()), scale ? scale->data() : nullptr};
 }
-
-#if defined(FSA_HAS_AVX2_BUILD)
-template <class Function>
-Function* build_for_machine(Function* for_avx2, Function* for_any, bool portable_build) {
-  return has_avx2() && !portable_build ? for_avx2 : for_any;
-}
-#define FSA_BUILD(name, portable_build) build_for_machine(&avx2::name, &portable::name, portable_build)
-#else
-#define FSA_BUILD(name, portable_build) ((void)(portable_build), &portable::name)
-#endif
 
 void bind_problem(py::module_& m) {
   py::class_<NeighborProblem>(m, "NeighborProblem", "Points and what is known of them; keeps its arrays alive.")

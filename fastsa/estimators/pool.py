@@ -162,7 +162,7 @@ class PoolEstimator(Estimator):
         games = np.zeros(1, np.int64) if one_game else part.items
         ids = np.zeros(1, np.uint64) if one_game else game.ids[part.items]
         samples = np.arange(span.first, span.stop).astype(np.uint32)
-        members = self._members(n, ids, samples, span.seed, span.role, n_threads)
+        members = unpack(self._drawn(n, ids, samples, span.seed, span.role, n_threads), n)
         with_ends = self.needs_ends and part.opening
         coalitions = [members, ~members] if self.paired else [members]
         own_empty = self.needs_ends and game.draws_background
@@ -199,18 +199,23 @@ class PoolEstimator(Estimator):
 
     def blocks(self, pool: Pool, roster: Roster) -> Iterator[Block]:
         """The coalitions of a pool, drawn again: games in turn, samples in order, blocks of a fixed number of samples."""
-        n, ids = roster.n_players, roster.game_ids
-        step = max(1, _BLOCK_BYTES // (8 * n * min(_BLOCK_SAMPLES, max(1, pool.samples))))
-        names = {number: name for name, number in _checks.ROLES.items()}
-        for first in range(0, ids.size, step):
-            games = slice(first, min(first + step, ids.size))
+        n = roster.n_players
+        for games in game_slices(roster, 8 * n * min(_BLOCK_SAMPLES, max(1, pool.samples))):
             for begin in range(0, pool.samples, _BLOCK_SAMPLES):
                 samples = slice(begin, min(begin + _BLOCK_SAMPLES, pool.samples))
-                parts = []
-                for seed, role in sorted(set(zip(pool.seed[samples].tolist(), pool.role[samples].tolist()))):
-                    own = (pool.seed[samples] == seed) & (pool.role[samples] == role)
-                    parts.append(self._members(n, ids[games], pool.sample[samples][own], seed, names[role], 1))
-                yield Block(games, samples, np.concatenate(parts, axis=1))
+                yield Block(games, samples, unpack(self.bits(pool, roster, games, samples), n))
+
+    def bits(
+        self, pool: Pool, roster: Roster, games: slice, samples: slice, *, n_threads: int | None = 1
+    ) -> NDArray[np.uint64]:
+        """The first coalition of each of these samples of a pool, drawn again: bits uint64 [games, samples, words]."""
+        names = {number: name for name, number in _checks.ROLES.items()}
+        parts = []
+        for seed, role in sorted(set(zip(pool.seed[samples].tolist(), pool.role[samples].tolist()))):
+            own = (pool.seed[samples] == seed) & (pool.role[samples] == role)
+            ids, drawn = roster.game_ids[games], pool.sample[samples][own]
+            parts.append(self._drawn(roster.n_players, ids, drawn, seed, names[role], n_threads))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def same_draws(self, other: Estimator) -> bool:
         """Whether another estimator would draw the same coalitions, so that a pool serves both."""
@@ -221,10 +226,10 @@ class PoolEstimator(Estimator):
         law = {key: np.asarray(value).tolist() for key, value in self.law(7).items()}
         return self.paired, repr(law)
 
-    def _members(
+    def _drawn(
         self, n: int, ids: NDArray[np.uint64], samples: NDArray[np.uint32], seed: int, role: str, n_threads: int | None
-    ) -> NDArray[np.bool_]:
-        """The first coalition of each sample: bool [games, samples, n]."""
+    ) -> NDArray[np.uint64]:
+        """The first coalition of each sample: bits uint64 [games, samples, words]."""
         bits = subsets(
             n,
             ids.size * samples.size,
@@ -235,4 +240,10 @@ class PoolEstimator(Estimator):
             role=role,
             n_threads=n_threads,
         )
-        return unpack(bits, n).reshape(ids.size, samples.size, n)
+        return bits.reshape(ids.size, samples.size, -1)
+
+
+def game_slices(roster: Roster, bytes_per_game: int) -> Iterator[slice]:
+    """The games in turn, as many at a time as a block of memory holds."""
+    games, step = roster.game_ids.size, max(1, _BLOCK_BYTES // bytes_per_game)
+    yield from (slice(first, min(first + step, games)) for first in range(0, games, step))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa.estimators.estimator import Finalized
 from fastsa.estimators.linear_pool import finalized, of_roster
-from fastsa.estimators.pool import Pool, PoolEstimator
+from fastsa.estimators.pool import Pool, PoolEstimator, game_slices
 from fastsa.estimators.size_laws import inner_sizes, shapley_kernel
 from fastsa.games import Game, Roster
+from fastsa.ops import shapley_regression
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,18 @@ class ConstrainedRegression(PoolEstimator):
             )
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        n, k, w = roster.n_players, statistics.samples, self.weight_of_size(roster.n_players)
-        games = roster.game_ids.size
-        gram, moment = np.zeros((games, n, n)), np.zeros((games, n, roster.n_outputs))
-        own_empty = statistics.empty.shape[1] > 1
-        for block in self.blocks(statistics, roster):
-            near = block.members.astype(np.float64)
-            weight = w[block.members.sum(axis=2)][..., None]
-            values = _above_empty(statistics, block.games, block.samples)
-            gram[block.games] += _gram(near, weight, self.paired)
-            moment[block.games] += near.transpose(0, 2, 1) @ (weight * values[:, :, 0])
-            if self.paired:
-                moment[block.games] += (1 - near).transpose(0, 2, 1) @ (weight * values[:, :, 1])
-        total = statistics.whole - statistics.empty.mean(axis=1)
-        inverse, share = _projected_inverse(gram)
-        phi = inverse @ moment + share[..., None] * total[:, None]
+        n, k = roster.n_players, statistics.samples
+        weight = self.weight_of_size(n)
+        totals = statistics.whole - statistics.empty.mean(axis=1)
+        phi = np.empty((roster.game_ids.size, n, roster.n_outputs))
+        for games in game_slices(roster, statistics.values[0].nbytes + k * n // 8):
+            phi[games] = shapley_regression(
+                n,
+                self.bits(statistics, roster, games, slice(None), n_threads=None),
+                _above_empty(statistics, games, slice(None)),
+                totals[games],
+                weight_of_size=None if (weight == 1.0).all() else weight,
+            )
         return finalized(phi, k, roster)
 
     def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:

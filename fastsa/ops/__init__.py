@@ -5,6 +5,7 @@ from fastsa.ops.moments import Moments
 from fastsa.ops.coalitions import draws_with_replacement, pack, prefix_coalitions, subsets, unpack
 from fastsa.ops.memberships import memberships
 from fastsa.ops.permutations import permutations
+from fastsa.ops.shapley_regression import shapley_regression
 from fastsa.ops.walks import Lanes, Walks
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "pack",
     "permutations",
     "prefix_coalitions",
+    "shapley_regression",
     "subsets",
     "unpack",
 ]
