@@ -76,6 +76,22 @@ void bind_draws(py::module_& m) {
         arg("players").noconvert(), arg("offsets").noconvert(), arg("ids").noconvert(), arg("samples").noconvert(),
         arg("n_players"), arg("min_size"), arg("max_size"), arg("seed"), arg("role"), arg("begin"), arg("end"),
         arg("cancel").noconvert());
+  m.def("count_members",
+        [](Array<int64_t> sizes, Array<uint64_t> bits, int64_t begin, int64_t end, Array<int32_t> cancel) {
+          const CountMembers body{rows_of(bits), sizes.mutable_data()};
+          py::gil_scoped_release released;
+          count_members(body, {begin, end}, flag_of(cancel));
+        },
+        arg("sizes").noconvert(), arg("bits").noconvert(), arg("begin"), arg("end"), arg("cancel").noconvert());
+  m.def("list_members",
+        [](Array<int32_t> players, Array<int64_t> offsets, Array<uint64_t> bits, int64_t begin, int64_t end,
+           Array<int32_t> cancel) {
+          const ListMembers body{rows_of(bits), {players.mutable_data(), offsets.data()}};
+          py::gil_scoped_release released;
+          list_members(body, {begin, end}, flag_of(cancel));
+        },
+        arg("players").noconvert(), arg("offsets").noconvert(), arg("bits").noconvert(), arg("begin"), arg("end"),
+        arg("cancel").noconvert());
   m.def("background_rows",
         [](Array<int64_t> out, uint32_t n_background, Array<uint64_t> ids, Array<uint32_t> samples, uint64_t seed,
            uint8_t role, int64_t begin, int64_t end, Array<int32_t> cancel) {

@@ -12,6 +12,10 @@ void prefix_coalitions(const PrefixCoalitions& body, Range rows, CancelFlag canc
 
 void subsets(const Subsets& body, Range rows, CancelFlag cancel) { run_rows(body, rows, cancel); }
 
+void count_members(const CountMembers& body, Range rows, CancelFlag cancel) { run_rows(body, rows, cancel); }
+
+void list_members(const ListMembers& body, Range rows, CancelFlag cancel) { run_rows(body, rows, cancel); }
+
 void draw_sizes(const DrawsWithReplacement& body, Range rows, CancelFlag cancel) {
   run_rows(DrawSizes{body}, rows, cancel);
 }

@@ -132,7 +132,34 @@ struct DrawPlayers {
   FSA_HD void operator()(int64_t row) const { draws.draw_players(row); }
 };
 
+// A coalition's row of bits as the list of its members, in order. The sizes come first, so that lists can be laid out.
+struct CountMembers {
+  Rows<const uint64_t> bits;
+  int64_t* sizes;  // [rows]
+
+  void operator()(int64_t row) const {
+    int64_t size = 0;
+    for (int64_t w = 0; w < bits.n_columns; ++w) size += __builtin_popcountll(bits[row][w]);
+    sizes[row] = size;
+  }
+};
+struct ListMembers {
+  Rows<const uint64_t> bits;
+  Ragged<int32_t> out;
+
+  void operator()(int64_t row) const {
+    int32_t* next = out[row];
+    for (int64_t w = 0; w < bits.n_columns; ++w) {
+      for (uint64_t word = bits[row][w]; word != 0; word &= word - 1) {
+        *next++ = static_cast<int32_t>(64 * w + __builtin_ctzll(word));
+      }
+    }
+  }
+};
+
 // CPU
+void count_members(const CountMembers& body, Range rows, CancelFlag cancel);
+void list_members(const ListMembers& body, Range rows, CancelFlag cancel);
 void prefix_coalitions(const PrefixCoalitions& body, Range rows, CancelFlag cancel);
 void subsets(const Subsets& body, Range rows, CancelFlag cancel);
 void draw_sizes(const DrawsWithReplacement& body, Range rows, CancelFlag cancel);

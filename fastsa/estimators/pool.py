@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa.estimators.estimator import Estimator, Part, SampleRange
 from fastsa.games import Game, Roster
-from fastsa.ops import Lanes, Walks, subsets, unpack
+from fastsa.ops import Lanes, Walks, pack, subsets, unpack
 
 _BLOCK_SAMPLES = 256  # fixed, so that sums do not depend on how the samples came
 _BLOCK_BYTES = 32 * 2**20
@@ -162,20 +162,20 @@ class PoolEstimator(Estimator):
         games = np.zeros(1, np.int64) if one_game else part.items
         ids = np.zeros(1, np.uint64) if one_game else game.ids[part.items]
         samples = np.arange(span.first, span.stop).astype(np.uint32)
-        members = unpack(self._drawn(n, ids, samples, span.seed, span.role, n_threads), n)
+        bits = self._drawn(n, ids, samples, span.seed, span.role, n_threads)
+        everyone = pack(np.ones(n, dtype=np.bool_))
         with_ends = self.needs_ends and part.opening
-        coalitions = [members, ~members] if self.paired else [members]
+        coalitions = [bits, bits ^ everyone] if self.paired else [bits]
         own_empty = self.needs_ends and game.draws_background
         if own_empty:
-            coalitions.append(np.zeros_like(members))
-        dense = np.stack(coalitions, axis=2).reshape(-1, n)
+            coalitions.append(np.zeros_like(bits))
+        rows = np.stack(coalitions, axis=2).reshape(-1, everyone.size)
         per_sample = len(coalitions)
         lanes = [np.repeat(games, samples.size * per_sample), np.tile(np.repeat(samples, per_sample), games.size)]
         if with_ends:
-            ends = np.tile(np.array([[False], [True]]), (games.size, n))
-            dense = np.concatenate([dense, ends])
+            rows = np.concatenate([rows, np.tile(np.stack([np.zeros_like(everyone), everyone]), (games.size, 1))])
             lanes = [np.append(lanes[0], np.repeat(games, 2)), np.append(lanes[1], np.zeros(2 * games.size, np.uint32))]
-        walks = Walks.of_coalitions(dense, Lanes(lanes[0], lanes[1].astype(np.uint32), span.seed, span.role))
+        walks = Walks.of_bits(rows, Lanes(lanes[0], lanes[1].astype(np.uint32), span.seed, span.role), n_threads=n_threads)
         return PoolDraw(walks, part, with_ends, own_empty)
 
     def add(self, statistics: Pool, rows: NDArray[np.int64], draw: PoolDraw, values: NDArray[np.float64]) -> None:

@@ -181,6 +181,35 @@ def draws_with_replacement(
     return players, offsets
 
 
+def members(bits: NDArray[np.uint64], *, n_threads: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The players of each row of bits uint64 [rows, words], ascending: (players int32 [total], offsets int64 [rows + 1]).
+
+    Row r is players[offsets[r] : offsets[r + 1]]. Raises TypeError or ValueError for bits of another dtype or layout.
+
+    >>> import fastsa, numpy as np
+    >>> players, offsets = fastsa.ops.members(np.array([[6], [0], [1]], dtype=np.uint64))
+    >>> players.tolist(), offsets.tolist()
+    ([1, 2, 0], [0, 2, 2, 3])
+    """
+    _checks.exact("bits", bits, np.uint64, 2)
+    rows, words = bits.shape
+    offsets = np.zeros(rows + 1, dtype=np.int64)
+    sizes, chunk = np.empty(rows, dtype=np.int64), max(1, _WORDS_PER_CHUNK // max(1, 8 * words))
+
+    def size_kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.count_members(sizes, bits, begin, end, flag)
+
+    _threads.run(size_kernel, rows, chunk=8 * chunk, n_threads=n_threads)
+    np.cumsum(sizes, out=offsets[1:])
+    players = np.empty(offsets[-1], dtype=np.int32)
+
+    def player_kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+        _core.list_members(players, offsets, bits, begin, end, flag)
+
+    _threads.run(player_kernel, rows, chunk=chunk, n_threads=n_threads)
+    return players, offsets
+
+
 def unpack(bits: NDArray[np.uint64], n_players: int) -> NDArray[np.bool_]:
     """Rows of bits uint64 [..., words] as booleans [..., n_players].
 

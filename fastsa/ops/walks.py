@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core
+from fastsa.ops.coalitions import members, pack
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ class Walks:
     @staticmethod
     def of_coalitions(coalitions: NDArray[np.bool_], lanes: Lanes | None = None) -> Walks:
         """The members of every row of booleans [rows, n_players], in order, scored at their end."""
-        row, player = np.nonzero(coalitions)
-        offsets = np.zeros(coalitions.shape[0] + 1, dtype=np.int64)
-        np.cumsum(np.bincount(row, minlength=coalitions.shape[0]), out=offsets[1:])
-        return Walks.to_ends(player.astype(np.int32), offsets, lanes)
+        return Walks.of_bits(pack(coalitions), lanes)
+
+    @staticmethod
+    def of_bits(bits: NDArray[np.uint64], lanes: Lanes | None = None, *, n_threads: int | None = None) -> Walks:
+        """As `of_coalitions`, of coalitions as bits [rows, words]."""
+        return Walks.to_ends(*members(bits, n_threads=n_threads), lanes)
