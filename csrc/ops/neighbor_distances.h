@@ -11,37 +11,69 @@ namespace fsa::FSA_ISA {
 
 constexpr int64_t kValPerPass = 4;  // their sums and one panel's coordinates fill sixteen registers
 
-// out[j * 8 + l] = rows[l * d + j]: eight rows become one panel, four by four where registers hold four.
+FSA_INLINE Register<double> reals(const double* x) { return load(x); }
+FSA_INLINE Register<double> reals(const float* x) {
+  typedef float Few __attribute__((vector_size(kRegisterBytes / 2)));
+  Few few;
+  __builtin_memcpy(&few, x, sizeof few);
+  return __builtin_convertvector(few, Register<double>);
+}
+
+// out[j * 8 + l] = rows[l][j] - center[j], and squares[l] the sum of their squares: eight rows become one panel, four by
+// four where registers hold four.
 template <class Value>
-FSA_INLINE void panel_of_rows(const Value* rows, int64_t d, Value* out) {
+FSA_INLINE void panel_of_rows(const Value* const* rows, int64_t d, const double* center, double* out, double* squares) {
+  for (int64_t l = 0; l < kLanes; ++l) squares[l] = 0.0;
   int64_t j = 0;
-  if constexpr (kPerRegister<Value> == 4) {
+  if constexpr (kPerRegister<double> == 4) {
+    Register<double> sums[2] = {};
     for (; j + 4 <= d; j += 4) {
-      for (int64_t l = 0; l < kLanes; l += 4) {
-        Register<Value> four[4];
-        for (int64_t r = 0; r < 4; ++r) four[r] = load(rows + (l + r) * d + j);
+      const Register<double> middle = load(center + j);
+      for (int64_t half = 0; half < 2; ++half) {
+        Register<double> four[4];
+        for (int64_t r = 0; r < 4; ++r) four[r] = reals(rows[4 * half + r] + j) - middle;
         transpose(four);
-        for (int64_t r = 0; r < 4; ++r) store(out + (j + r) * kLanes + l, four[r]);
+        for (int64_t r = 0; r < 4; ++r) {
+          store(out + (j + r) * kLanes + 4 * half, four[r]);
+          sums[half] = sums[half] + four[r] * four[r];
+        }
       }
     }
+    store(squares, sums[0]);
+    store(squares + 4, sums[1]);
   }
   for (; j < d; ++j) {
-    for (int64_t l = 0; l < kLanes; ++l) out[j * kLanes + l] = rows[l * d + j];
+    for (int64_t l = 0; l < kLanes; ++l) {
+      const double x = static_cast<double>(rows[l][j]) - center[j];
+      out[j * kLanes + l] = x;
+      squares[l] += x * x;
+    }
   }
 }
 
-// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less center[j]; a last, short panel repeats its
-// last point. rows [8, d] is scratch.
+// Coordinate j of point 8 * p + l stands at out[(p * d + j) * 8 + l], less center[j], and its squared length at
+// squares[8 * p + l]; a last, short panel repeats its last point. rows [8, d] is scratch.
 FSA_INLINE void pack_panels(const Points& points, const int32_t* which, int64_t begin, int64_t n, const double* center,
-                            double* rows, double* out) {
+                            double* rows, double* out, double* squares) {
   const int64_t d = points.d;
   for (int64_t p = 0; p * kLanes < n; ++p) {
+    int64_t point[kLanes];
     for (int64_t l = 0; l < kLanes; ++l) {
       const int64_t local = p * kLanes + l < n ? p * kLanes + l : n - 1;
-      read_point(points, which == nullptr ? begin + local : which[local], rows + l * d, 1);
-      for (int64_t j = 0; j < d; ++j) rows[l * d + j] -= center[j];
+      point[l] = which == nullptr ? begin + local : which[local];
     }
-    panel_of_rows(rows, d, out + p * d * kLanes);
+    if (points.precision == Precision::kSingle && points.scale == nullptr) {
+      const float* here[kLanes];
+      for (int64_t l = 0; l < kLanes; ++l) here[l] = static_cast<const float*>(points.data) + point[l] * d;
+      panel_of_rows(here, d, center, out + p * d * kLanes, squares + p * kLanes);
+    } else {
+      const double* here[kLanes];
+      for (int64_t l = 0; l < kLanes; ++l) {
+        here[l] = rows + l * d;
+        read_point(points, point[l], rows + l * d, 1);
+      }
+      panel_of_rows(here, d, center, out + p * d * kLanes, squares + p * kLanes);
+    }
   }
 }
 
@@ -78,23 +110,6 @@ inline void distances_of_block(const double* panels, int64_t n, const double* va
       distances_of_panel<kMetric>(panels + i * d, val + v * d, d, out + v * stride + i, stride);
     }
   }
-}
-
-// Squared lengths of packed points [n rounded up to eights]; returns the largest.
-inline double squares_of_block(const double* panels, int64_t n, int64_t d, double* out) {
-  double largest = 0.0;
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const double* panel = panels + i * d;
-    double squares[kLanes] = {};
-    for (int64_t j = 0; j < d; ++j) {
-      for (int64_t l = 0; l < kLanes; ++l) squares[l] += panel[j * kLanes + l] * panel[j * kLanes + l];
-    }
-    for (int64_t l = 0; l < kLanes; ++l) {
-      out[i + l] = squares[l];
-      largest = squares[l] > largest ? squares[l] : largest;
-    }
-  }
-  return largest;
 }
 
 // out[v * stride + i] = |x|^2 + |v|^2 - 2 x v, two thirds of the work of a sum of squared differences, and close to it:

@@ -135,7 +135,7 @@ class NeighborKeys {
     for (int64_t begin = 0; begin < cut_.sample; begin += cut_.points_per_block) {
       const int64_t left = cut_.sample - begin;
       const int64_t n = left < cut_.points_per_block ? left : cut_.points_per_block;
-      pack_panels(problem_.train, which_ + begin, 0, n, zero_, rows_, panels_);
+      pack_panels(problem_.train, which_ + begin, 0, n, zero_, rows_, panels_, squares_);
       exact_distances(n, sample_ + begin, stride);
     }
     for (int64_t v = 0; v < padded_val_; ++v) maps_[v].fit(sample_ + v * stride, cut_.sample);
@@ -160,10 +160,9 @@ class NeighborKeys {
     const int64_t d = problem_.train.d;
     const int64_t left = problem_.train.n - begin;
     const int64_t n = left < cut_.points_per_block ? left : cut_.points_per_block;
-    pack_panels(problem_.train, nullptr, begin, n, by_products_ ? center_ : zero_, rows_, panels_);
+    pack_panels(problem_.train, nullptr, begin, n, by_products_ ? center_ : zero_, rows_, panels_, squares_);
     if (by_products_) {
-      const double largest = squares_of_block(panels_, n, d, squares_);
-      largest_square_ = largest > largest_square_ ? largest : largest_square_;
+      for (int64_t i = 0; i < n; ++i) largest_square_ = squares_[i] > largest_square_ ? squares_[i] : largest_square_;
       product_distances_of_block(panels_, squares_, n, centered_val_, val_squares_, padded_val_, d, distances_,
                                  cut_.points_per_block);
     } else {

@@ -107,9 +107,9 @@ class NeighborRanks {
     constexpr int64_t kStride = 32;
     int64_t i = begin;
     for (; i + kStride < n; i += kStride) {
-      bool any = false;
-      for (int64_t j = i; j < i + kStride; ++j) any |= open(entries[j], entries[j + 1], reach);
-      if (any) break;
+      int64_t any = 0;  // negative where one of them is
+      for (int64_t j = i; j < i + kStride; ++j) any |= static_cast<int64_t>(entries[j + 1] - entries[j]) - (reach + 1);
+      if (any < 0) break;
     }
     for (; i + 1 < n; ++i) {
       if (open(entries[i], entries[i + 1], reach)) return i;

@@ -1,17 +1,18 @@
-// rank_sort: sorts evenly spread 31-bit keys by counting into about twice as many buckets as there are keys.
+// rank_sort: deals evenly spread 31-bit keys to buckets by counting, about two buckets to a key, and sorting the few in each.
 //   An entry is key << 32 | place << 1 | mark; the order of entries is (key, place).
 #pragma once
 
-#include <algorithm>  // for std::sort
-#include <cstdint>    // for int32_t, int64_t, uint16_t, uint32_t, uint64_t
-#include <cstring>    // for memset
+#include <algorithm>  // for is_sorted, sort
+#include <cstdint>    // for int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
+#include <cstring>    // for memcpy, memset
 
+#include "core/arena.h"
 #include "core/lanes.h"
 
 namespace fsa::FSA_ISA {
 
 constexpr int kKeyBits = 31;
-constexpr int64_t kMostCounted = UINT16_MAX;  // counts are 16 bits wide, to stay in the nearest cache
+constexpr int64_t kMostCounted = UINT16_MAX;
 
 FSA_INLINE uint64_t entry_of(uint32_t key, int64_t place, uint32_t mark) {
   return static_cast<uint64_t>(key) << 32 | static_cast<uint64_t>(place) << 1 | mark;
@@ -19,88 +20,126 @@ FSA_INLINE uint64_t entry_of(uint32_t key, int64_t place, uint32_t mark) {
 FSA_INLINE uint32_t key_of(uint64_t entry) { return static_cast<uint32_t>(entry >> 32); }
 FSA_INLINE int32_t place_of(uint64_t entry) { return static_cast<int32_t>((entry & 0xffffffffu) >> 1); }
 FSA_INLINE uint32_t mark_of(uint64_t entry) { return static_cast<uint32_t>(entry & 1); }
-FSA_INLINE bool same_key(uint64_t a, uint64_t b) { return ((a ^ b) >> 32) == 0; }
 
 struct EarlierEntry {
   bool operator()(uint64_t a, uint64_t b) const { return a < b; }
 };
 
-FSA_INLINE int bits_for(int64_t n) {
+constexpr int bits_for(int64_t n) {
   int bits = 0;
   while ((int64_t{1} << bits) < n) ++bits;
   return bits;
 }
 
-// Replaces counts by where their buckets begin, four to a word: a product by 0001 0001 0001 0001 sums the lower ones,
-// and never carries, as all of them together stay below 2^16. Says whether a bucket holds kCrowded or more.
-FSA_INLINE bool begins_of(uint16_t* counts, int64_t n_buckets) {
-  constexpr uint64_t kOnes = 0x0001000100010001u;
-  constexpr uint64_t kCrowded = 0xffe0ffe0ffe0ffe0u;  // bits that a count below 32 leaves empty
-  uint64_t begin = 0;
-  uint64_t seen = 0;
-  for (int64_t b = 0; b < n_buckets; b += 4) {
-    uint64_t four;
-    std::memcpy(&four, counts + b, sizeof four);
-    seen |= four;
-    const uint64_t up_to = four * kOnes;
-    const uint64_t begins = (up_to << 16) + begin * kOnes;
-    std::memcpy(counts + b, &begins, sizeof begins);
-    begin += up_to >> 48;
+// Counts of buckets, a word of them at a time. Bytes keep the counts of all buckets in the nearest cache; `begins` says
+// where each word of buckets begins.
+class Buckets {
+ public:
+  Buckets(int bits, Arena& arena) : n_(int64_t{1} << bits) {
+    counts_ = arena.take<uint16_t>(n_);
+    begins_ = arena.take<uint16_t>(n_ / 4);
   }
-  return (seen & kCrowded) != 0;
-}
 
-// After the deal, ends[b] is where bucket b ends.
-inline void sort_crowded(uint64_t* entries, const uint16_t* ends, int64_t n_buckets) {
-  constexpr int kFew = 16;
-  int64_t begin = 0;
-  for (int64_t b = 0; b < n_buckets; ++b) {
-    if (ends[b] - begin > kFew) std::sort(entries + begin, entries + ends[b], EarlierEntry{});
-    begin = ends[b];
-  }
-}
-
-FSA_INLINE void insertion_pass(uint64_t* entries, int64_t n) {
-  uint64_t before = n > 0 ? entries[0] : 0;
-  for (int64_t i = 1; i < n; ++i) {
-    const uint64_t entry = entries[i];
-    if (entry >= before) {
-      before = entry;
-      continue;
+  // out[0 .. n) = entry(i), by bucket(i), and in the order of i within a bucket; n at most kMostCounted.
+  template <class Bucket, class Entry>
+  FSA_INLINE void deal(int64_t n, const Bucket& bucket, const Entry& entry, uint64_t* out) {
+    if (!deal_counted(n, bucket, entry, out, reinterpret_cast<uint8_t*>(counts_))) {
+      deal_counted(n, bucket, entry, out, counts_);  // ties that a byte cannot count
     }
-    entries[i] = before;
-    int64_t place = i - 1;
-    for (; place > 0 && entry < entries[place - 1]; --place) entries[place] = entries[place - 1];
-    entries[place] = entry;
+  }
+
+ private:
+  // Says whether the counts of every word of buckets together stay below what one of them can hold.
+  template <class Count, class Bucket, class Entry>
+  FSA_INLINE bool deal_counted(int64_t n, const Bucket& bucket, const Entry& entry, uint64_t* out, Count* within) {
+    constexpr int64_t kPerWord = static_cast<int64_t>(sizeof(uint64_t) / sizeof(Count));
+    constexpr int64_t kShare = bits_for(kPerWord);
+    std::memset(within, 0, static_cast<size_t>(n_) * sizeof *within);
+    for (int64_t i = 0; i < n; ++i) ++within[bucket(i)];
+    if (find_begins(within) != n) return false;
+    // Three short loops: loads that follow stores to unknown places have to wait for them.
+    constexpr int64_t kAtOnce = 64;
+    uint64_t entries[kAtOnce];
+    uint32_t places[kAtOnce];
+    for (int64_t begin = 0; begin < n; begin += kAtOnce) {
+      const int64_t m = n - begin < kAtOnce ? n - begin : kAtOnce;
+      for (int64_t i = 0; i < m; ++i) {
+        entries[i] = entry(begin + i);
+        places[i] = bucket(begin + i);
+      }
+      for (int64_t i = 0; i < m; ++i) {
+        const uint32_t b = places[i];
+        places[i] = static_cast<uint32_t>(begins_[b >> kShare] + within[b]++);
+      }
+      for (int64_t i = 0; i < m; ++i) out[places[i]] = entries[i];
+    }
+    return true;
+  }
+
+  // Replaces counts by where their buckets begin in their word: a product by ...0101 sums the lower ones. Returns how
+  // many are counted: fewer than there are where a count or a sum overflowed, for that loses more than it carries.
+  template <class Count>
+  FSA_INLINE int64_t find_begins(Count* within) {
+    constexpr int kBits = 8 * static_cast<int>(sizeof(Count));
+    constexpr int64_t kPerWord = 64 / kBits;
+    constexpr uint64_t kOnes = ~uint64_t{0} / ((uint64_t{1} << kBits) - 1);
+    uint64_t begin = 0;
+    for (int64_t w = 0; w < n_ / kPerWord; ++w) {
+      uint64_t counts;
+      std::memcpy(&counts, within + w * kPerWord, sizeof counts);
+      const uint64_t up_to = counts * kOnes;
+      const uint64_t below = up_to << kBits;
+      std::memcpy(within + w * kPerWord, &below, sizeof below);
+      begins_[w] = static_cast<uint16_t>(begin);
+      begin += up_to >> (64 - kBits);
+    }
+    return static_cast<int64_t>(begin);
+  }
+
+  int64_t n_;
+  uint16_t* counts_;  // [n], or bytes in the first half of it
+  uint16_t* begins_;  // [n / 4]
+};
+
+// Exchanges entries i and i + 1, i + 2 and i + 3, .. of `pairs` pairs where they are in the wrong order.
+FSA_INLINE void exchange_pairs(uint64_t* entries, int64_t pairs) {
+  for (int64_t p = 0; p < pairs; ++p) {
+    const uint64_t a = entries[2 * p];
+    const uint64_t b = entries[2 * p + 1];
+    entries[2 * p] = a < b ? a : b;
+    entries[2 * p + 1] = a < b ? b : a;
   }
 }
 
-// Buckets for n keys, as bits; at least four, which begins_of takes together.
-FSA_INLINE int bucket_bits(int64_t n, int most) {
-  const int bits = bits_for(n < 4 ? 4 : n) + 1;
-  return bits < most ? bits : most;
-}
-
-// out[0 .. n) = entry(i) in their order; key(i) is its key without the `known` bits that all of them share at the top.
-template <class Key, class Entry>
-FSA_INLINE void bucket_sort(int64_t n, int known, const Key& key, const Entry& entry, uint64_t* out,
-                            uint16_t* counts) {
-  if (n > kMostCounted) {  // more ties than a part should have
-    for (int64_t i = 0; i < n; ++i) out[i] = entry(i);
-    std::sort(out, out + n, EarlierEntry{});
-    return;
+// Sorts buckets of up to kRounds entries wherever they begin: odd-even transposition, a stretch that stays in the
+// nearest cache at a time, every round one entry behind the one before.
+FSA_INLINE void sort_small_buckets(uint64_t* entries, int64_t n) {
+  constexpr int64_t kRounds = 4;
+  constexpr int64_t kStretch = 512;
+  for (int64_t begin = 0; begin < n + kRounds; begin += kStretch) {
+    for (int64_t round = 0; round < kRounds; ++round) {
+      const int64_t first = begin > round ? begin - round : round % 2;
+      const int64_t end = begin + kStretch - round < n ? begin + kStretch - round : n;
+      if (first < end) exchange_pairs(entries + first, (end - first) / 2);
+    }
   }
-  const int bits = bucket_bits(n, kKeyBits - known);
-  const int64_t n_buckets = int64_t{1} << bits;
-  const int shift = kKeyBits - known - bits;
-  std::memset(counts, 0, static_cast<size_t>(n_buckets) * sizeof *counts);
-  for (int64_t i = 0; i < n; ++i) ++counts[key(i) >> shift];
-  const bool crowded = begins_of(counts, n_buckets);
-  for (int64_t i = 0; i < n; ++i) out[counts[key(i) >> shift]++] = entry(i);
-  if (crowded) sort_crowded(out, counts, n_buckets);
-  insertion_pass(out, n);
 }
 
-constexpr int64_t kMostBuckets = 2 * (kMostCounted + 1);
+// Sorts entries that are in order but for a few.
+FSA_INLINE void sort_nearly_sorted(uint64_t* entries, int64_t n) {
+  constexpr int64_t kStretch = 32;
+  for (int64_t begin = 1; begin < n; begin += kStretch) {
+    const int64_t end = n - begin < kStretch ? n : begin + kStretch;
+    uint64_t any = 0;  // its highest bit is set where an entry is before the one it follows
+    for (int64_t i = begin; i < end; ++i) any |= entries[i] - entries[i - 1];
+    if (any >> 63 == 0) continue;
+    for (int64_t i = begin; i < end; ++i) {
+      const uint64_t entry = entries[i];
+      int64_t place = i;
+      for (; place > 0 && entry < entries[place - 1]; --place) entries[place] = entries[place - 1];
+      entries[place] = entry;
+    }
+  }
+}
 
 }  // namespace fsa::FSA_ISA

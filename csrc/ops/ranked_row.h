@@ -27,12 +27,12 @@ class RankedRow {
   static constexpr int64_t kOnePart = 1 << 15;
   static constexpr int64_t kPartSize = 1 << 12;
 
-  RankedRow(int64_t n, Arena& arena) : n_(n), part_bits_(bits_for(max_parts(n))) {
+  RankedRow(int64_t n, Arena& arena)
+      : n_(n), part_bits_(bits_for(max_parts(n))), bucket_bits_(bits_of_buckets(n)), buckets_(bucket_bits_, arena) {
     dealt_ = arena.take<uint64_t>(n);
     sorted_ = arena.take<uint64_t>(n);
     begins_ = arena.take<uint32_t>(n_parts() + 1);
     cursors_ = arena.take<uint32_t>(n_parts());
-    counts_ = arena.take<uint16_t>(kMostBuckets);
   }
 
   static int64_t max_parts(int64_t n) {
@@ -48,14 +48,14 @@ class RankedRow {
   template <class Mark, class Prepare>
   FSA_INLINE void deal(const uint32_t* keys, const Mark& mark, const Prepare& prepare) {
     keys_ = keys;
+    const int shift = part_shift();
     if (part_bits_ == 0) {
-      bucket_sort(n_, 0, [=](int64_t i) FSA_LAMBDA { return keys[i]; },
-                  [=](int64_t i) FSA_LAMBDA { return entry_of(keys[i], i, mark(i)); }, sorted_, counts_);
+      sort_part(n_, [=](int64_t i) FSA_LAMBDA { return keys[i]; },
+                [=](int64_t i) FSA_LAMBDA { return entry_of(keys[i], i, mark(i)); });
       return;
     }
     std::memset(begins_, 0, static_cast<size_t>(n_parts() + 1) * sizeof *begins_);
     constexpr int64_t kStretch = 32;
-    const int shift = part_shift();
     uint32_t* counts = begins_ + 1;
     int64_t begin = 0;
     for (; begin + kStretch <= n_; begin += kStretch) {
@@ -76,10 +76,8 @@ class RankedRow {
     if (part_bits_ == 0) return {sorted_, n_, 0, nullptr, dealt_};
     uint64_t* members = dealt_ + begins_[p];
     const int64_t n = begins_[p + 1] - begins_[p];
-    const uint32_t below = (uint32_t{1} << part_shift()) - 1;
-    bucket_sort(n, part_bits_, [=](int64_t i) FSA_LAMBDA { return key_of(members[i]) & below; },
-                [=](int64_t i) FSA_LAMBDA { return entry_of(key_of(members[i]), i, mark_of(members[i])); }, sorted_,
-                counts_);
+    sort_part(n, [=](int64_t i) FSA_LAMBDA { return key_of(members[i]); },
+              [=](int64_t i) FSA_LAMBDA { return entry_of(key_of(members[i]), i, mark_of(members[i])); });
     return {sorted_, n, begins_[p], members, members};
   }
 
@@ -106,6 +104,27 @@ class RankedRow {
   }
 
  private:
+  // Two to three halves of a part's points, as a power of two; at least the eight that are counted together.
+  static int bits_of_buckets(int64_t n) {
+    const int64_t part = n / max_parts(n);
+    const int bits = bits_for(part < 6 ? 8 : part + part / 2);
+    return bits < kKeyBits - bits_for(max_parts(n)) ? bits : kKeyBits - bits_for(max_parts(n));
+  }
+
+  template <class Key, class Entry>
+  FSA_INLINE void sort_part(int64_t n, const Key& key, const Entry& entry) {
+    if (n > kMostCounted) {  // more ties than a part should have
+      for (int64_t i = 0; i < n; ++i) sorted_[i] = entry(i);
+      std::sort(sorted_, sorted_ + n, EarlierEntry{});
+      return;
+    }
+    const int shift = part_shift() - bucket_bits_;
+    const uint32_t last = (uint32_t{1} << bucket_bits_) - 1;
+    buckets_.deal(n, [=](int64_t i) FSA_LAMBDA { return key(i) >> shift & last; }, entry, sorted_);
+    sort_small_buckets(sorted_, n);
+    sort_nearly_sorted(sorted_, n);
+  }
+
   FSA_INLINE double value_at(int64_t place) const {
     double value;
     std::memcpy(&value, dealt_ + place, sizeof value);
@@ -114,12 +133,13 @@ class RankedRow {
 
   int64_t n_;
   int part_bits_;
+  int bucket_bits_;
+  Buckets buckets_;
   const uint32_t* keys_ = nullptr;
   uint64_t* dealt_;    // [n] by part, in index order; then their values
   uint64_t* sorted_;   // [the largest part]
   uint32_t* begins_;   // [parts + 1]
   uint32_t* cursors_;  // [parts]
-  uint16_t* counts_;
 };
 
 }  // namespace fsa::FSA_ISA
