@@ -76,9 +76,10 @@ class NeighborKeys {
     const uint32_t slack = this->slack(v);
     const uint32_t below = (uint32_t{1} << shift) - 1;
     uint32_t* keys = row(v);
-    bool any = false;
-    for (int64_t i = begin; i < end; ++i) any |= ((keys[i] + slack) & below) <= 2 * slack;
-    if (!any || slack == 0) return;
+    if (slack == 0) return;
+    uint32_t any = 0;  // its highest bit is set where one of them is
+    for (int64_t i = begin; i < end; ++i) any |= ((keys[i] + slack) & below) - (2 * slack + 1);
+    if (any >> 31 == 0) return;
     for (int64_t i = begin; i < end; ++i) {
       if (((keys[i] + slack) & below) <= 2 * slack) keys[i] = maps_[v].key(distance(v, static_cast<int32_t>(i)));
     }

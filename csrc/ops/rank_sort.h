@@ -31,6 +31,25 @@ constexpr int bits_for(int64_t n) {
   return bits;
 }
 
+// out[next_place(bucket(i))] = entry(i) for i in order. In short loops of one thing each: loads behind stores to places
+// not yet known would wait for them.
+template <class Bucket, class Entry, class Place>
+FSA_INLINE void deal_in_stretches(int64_t n, const Bucket& bucket, const Entry& entry, const Place& next_place,
+                                  uint64_t* out) {
+  constexpr int64_t kStretch = 64;
+  uint64_t entries[kStretch];
+  uint32_t places[kStretch];
+  for (int64_t begin = 0; begin < n; begin += kStretch) {
+    const int64_t few = n - begin < kStretch ? n - begin : kStretch;
+    for (int64_t i = 0; i < few; ++i) {
+      entries[i] = entry(begin + i);
+      places[i] = bucket(begin + i);
+    }
+    for (int64_t i = 0; i < few; ++i) places[i] = next_place(places[i]);
+    for (int64_t i = 0; i < few; ++i) out[places[i]] = entries[i];
+  }
+}
+
 // Counts of buckets, a word of them at a time. Bytes keep the counts of all buckets in the nearest cache; `begins` says
 // where each word of buckets begins.
 class Buckets {
@@ -57,22 +76,9 @@ class Buckets {
     std::memset(within, 0, static_cast<size_t>(n_) * sizeof *within);
     for (int64_t i = 0; i < n; ++i) ++within[bucket(i)];
     if (find_begins(within) != n) return false;
-    // Three short loops: loads that follow stores to unknown places have to wait for them.
-    constexpr int64_t kAtOnce = 64;
-    uint64_t entries[kAtOnce];
-    uint32_t places[kAtOnce];
-    for (int64_t begin = 0; begin < n; begin += kAtOnce) {
-      const int64_t m = n - begin < kAtOnce ? n - begin : kAtOnce;
-      for (int64_t i = 0; i < m; ++i) {
-        entries[i] = entry(begin + i);
-        places[i] = bucket(begin + i);
-      }
-      for (int64_t i = 0; i < m; ++i) {
-        const uint32_t b = places[i];
-        places[i] = static_cast<uint32_t>(begins_[b >> kShare] + within[b]++);
-      }
-      for (int64_t i = 0; i < m; ++i) out[places[i]] = entries[i];
-    }
+    deal_in_stretches(n, bucket, entry, [=](uint32_t b) FSA_LAMBDA {
+      return static_cast<uint32_t>(begins_[b >> kShare] + within[b]++);
+    }, out);
     return true;
   }
 

@@ -68,7 +68,9 @@ class RankedRow {
       cursors_[p] = begins_[p];
       begins_[p + 1] += begins_[p];
     }
-    for (int64_t i = 0; i < n_; ++i) dealt_[cursors_[keys[i] >> shift]++] = entry_of(keys[i], i, mark(i));
+    deal_in_stretches(n_, [=](int64_t i) FSA_LAMBDA { return keys[i] >> shift; },
+                      [=](int64_t i) FSA_LAMBDA { return entry_of(keys[i], i, mark(i)); },
+                      [this](uint32_t p) FSA_LAMBDA { return cursors_[p]++; }, dealt_);
   }
 
   // Part p sorted by (key, place). Its members stand until a value of the part is set.
