@@ -45,18 +45,17 @@ FSA_INLINE void store(T* to, Register<T> value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
 
-// Four registers of four: rows become columns.
+// Four registers of four eight-byte values: rows become columns.
 template <class Vector>
 FSA_INLINE void transpose(Vector (&rows)[4]) {
-  typedef int64_t Places __attribute__((vector_size(4 * sizeof(int64_t))));
-  const Vector even_01 = __builtin_shuffle(rows[0], rows[1], Places{0, 4, 2, 6});
-  const Vector odd_01 = __builtin_shuffle(rows[0], rows[1], Places{1, 5, 3, 7});
-  const Vector even_23 = __builtin_shuffle(rows[2], rows[3], Places{0, 4, 2, 6});
-  const Vector odd_23 = __builtin_shuffle(rows[2], rows[3], Places{1, 5, 3, 7});
-  rows[0] = __builtin_shuffle(even_01, even_23, Places{0, 1, 4, 5});
-  rows[1] = __builtin_shuffle(odd_01, odd_23, Places{0, 1, 4, 5});
-  rows[2] = __builtin_shuffle(even_01, even_23, Places{2, 3, 6, 7});
-  rows[3] = __builtin_shuffle(odd_01, odd_23, Places{2, 3, 6, 7});
+  const Vector even_01 = FSA_SHUFFLE(rows[0], rows[1], 0, 4, 2, 6);
+  const Vector odd_01 = FSA_SHUFFLE(rows[0], rows[1], 1, 5, 3, 7);
+  const Vector even_23 = FSA_SHUFFLE(rows[2], rows[3], 0, 4, 2, 6);
+  const Vector odd_23 = FSA_SHUFFLE(rows[2], rows[3], 1, 5, 3, 7);
+  rows[0] = FSA_SHUFFLE(even_01, even_23, 0, 1, 4, 5);
+  rows[1] = FSA_SHUFFLE(odd_01, odd_23, 0, 1, 4, 5);
+  rows[2] = FSA_SHUFFLE(even_01, even_23, 2, 3, 6, 7);
+  rows[3] = FSA_SHUFFLE(odd_01, odd_23, 2, 3, 6, 7);
 }
 
 // Sum of products over n values, n a multiple of the lanes: one partial sum per lane, then a fixed tree.
