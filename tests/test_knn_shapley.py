@@ -60,6 +60,25 @@ def test_hard_values_stay_right_beside_points_that_are_far_away(far):
     np.testing.assert_allclose(found, by_recursion(X, y, X_val, y_val, 5), rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("n", [3000, 40000])
+@pytest.mark.parametrize("shape", ["tight clusters", "heavy tails", "skewed", "one far point", "few distances"])
+def test_hard_values_are_right_however_the_distances_are_distributed(shape, n):
+    """Keys are spread by a bell-shaped density or cell by cell; some of these fit neither, and crowd their buckets."""
+    X, y, X_val, y_val = problem(n, 3, seed=6)
+    if shape == "tight clusters":
+        X = (X * 1e-3 + np.random.default_rng(7).integers(0, 3, X.shape)).astype(np.float32)
+    elif shape == "heavy tails":
+        X = np.random.default_rng(7).standard_cauchy(X.shape).astype(np.float32)
+    elif shape == "skewed":
+        X = np.exp(3 * X)
+    elif shape == "one far point":
+        X[n // 2] = 1e12
+    else:
+        X, X_val = (X > 0).astype(np.float32), (X_val > 0).astype(np.float32)
+    found = np.concatenate(list(fastsa.knn_shapley(X, y, X_val, y_val, reduce=False)))
+    np.testing.assert_allclose(found, by_recursion(X, y, X_val, y_val, 5), rtol=0, atol=ROUNDING)
+
+
 @pytest.mark.parametrize("n", [50, 2000, 40000])
 def test_points_that_are_all_alike_rank_by_their_index(n):
     rng = np.random.default_rng(3)

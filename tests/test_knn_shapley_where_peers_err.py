@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -10,24 +11,26 @@ import pytest
 import fastsa
 
 
-def test_threshold_values_of_three_thousand_points_where_shapiq_adds_an_array_in_place_of_its_sum():
+@pytest.mark.parametrize("n", [3000, 300_000])
+def test_threshold_values_of_thousands_of_points_where_shapiq_adds_an_array_in_place_of_its_sum(n):
     """shapiq 1.8.0 leaves its formula once N choose c overflows; N = 3000 is off by as much as its largest value.
 
     Beyond the radius points are null players, so the values are those of the c points within it alone: for each, the
-    mean over its place among them of what it adds to the share of matches, in exact fractions.
+    mean over its place among them of what it adds to the share of matches. Shares are exact fractions; the sum over
+    places is rounded once, its terms once each.
     """
     rng = np.random.default_rng(9)
-    X, y = rng.normal(size=(3000, 2)), rng.integers(0, 2, 3000)
+    X, y = rng.normal(size=(n, 2)), rng.integers(0, 2, n)
     point, own = np.zeros((1, 2)), np.array([1])
     found = fastsa.knn_shapley(X, y, point, own, variant="threshold", radius=1.0)
     within = (X**2).sum(axis=1) <= 1.0
     c, matches = int(within.sum()), int((y[within] == 1).sum())
     for match in (0, 1):
         mean_of_others = Fraction(matches - match, c - 1)
-        gains = [Fraction(match) - Fraction(1, 2)] + [(match - mean_of_others) / (s + 1) for s in range(1, c)]
-        expected = float(sum(gains) / c)
+        places = Fraction(math.fsum(1 / (s + 1) for s in range(1, c)))
+        expected = float((Fraction(match) - Fraction(1, 2) + (match - mean_of_others) * places) / c)
         of_kind = found[within & (y == match)]
-        assert of_kind.size and np.abs(of_kind - expected).max() < 1e-15
+        assert of_kind.size and np.abs(of_kind - expected).max() < 2e-13 * abs(expected)
     assert not found[~within].any()
 
 

@@ -34,6 +34,7 @@ RUNS = (
     ("shapiq", "hard", 10_000, 50, 2),
     ("shapiq", "weighted", 100, 4, 2),
     ("shapiq", "weighted", 200, 2, 2),
+    ("shapiq", "weighted", 1_000, 1, 2),
     ("shapiq", "threshold", 500, 20, 2),
     ("shapiq", "threshold", 3_000, 20, 2),
 )

@@ -29,7 +29,7 @@ struct NearestSteps {
   int64_t ranks;     // below the number of neighbours
 };
 
-// Regression, v(S) = -(sum of the targets of the min(k, |S|) nearest / k - t)^2 (Jia et al. 2019, Theorem 6): chances
+// Regression, v(S) = -(sum of the targets of the min(k, |S|) nearest / k - t)^2 (Jia et al. 2019): chances
 // that the index draws, of the others, by rank and over [n] each,
 struct RegressionTerms {
   const double* targets;      // [train.n]

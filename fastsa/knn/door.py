@@ -47,9 +47,9 @@ def knn_shapley(
         valued by all the others, and left out of its own neighbours.
     k : neighbours, at least 1, default 5; beyond n all points are neighbours. "threshold" has no use for it.
     variant : the utility of a coalition S at one validation point, M of whose min(k, |S|) nearest members match its class:
-        "hard"        M / k, and 0 for the empty coalition (Jia et al., PVLDB 2019, eq. 5); KNN(k, score="vote")
+        "hard"        M / k, and 0 for the empty coalition (Jia et al., PVLDB 2019); KNN(k, score="vote")
         "soft"        M / min(k, |S|), and 1 / classes for the empty one (Wang and Jia, 2023)
-        "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019, Theorem 6)
+        "regression"  -(sum of their targets / k - target)^2 (Jia et al., 2019)
         "weighted"    1 where the weights of matches sum to at least those of the others, else 0, and 0 for the empty
                       coalition (Wang, Mittal and Jia, AISTATS 2024; k up to 28)
         "threshold"   the share of matches among all members within `radius`, 1 / classes where there are none (Wang et
@@ -65,7 +65,7 @@ def knn_shapley(
         distances, or a CSR matrix [m, n] of distances. For "hard", "soft" and "regression". Lists that leave points out
         are for "hard", and for an `epsilon` that they can keep.
     epsilon : the largest error of a value that is accepted, default 0: exact. "hard": points are worth 0 from the first
-        rank on whose step (1 / max(rank, k) for the Shapley value; Jia et al., 2019, Theorem 2) is within it.
+        rank on whose step (1 / max(rank, k) for the Shapley value; Jia et al., 2019) is within it.
         "weighted", Shapley value: points beyond rank k / epsilon take nobody's place among the k nearest.
     reduce : False returns an iterator over blocks [some, n] of the values at each validation point, in order, instead.
     n_threads : default every processor. The bytes of the result do not depend on it.

@@ -135,7 +135,7 @@ class RegressionTerms:
 def regression_terms(
     targets: NDArray[np.float64], val_targets: NDArray[np.float64], index: str, n: int, k: int
 ) -> RegressionTerms:
-    """Of v(S) = -(sum of the targets of the min(k, |S|) nearest / k - t)^2: Theorem 6 of Jia et al. (PVLDB 2019).
+    """Of v(S) = -(sum of the targets of the min(k, |S|) nearest / k - t)^2, of Jia et al. (PVLDB 2019).
 
     For a pair of neighbouring ranks the utility differs by a square that is linear in the sum of the other k - 1 kept
     members; the chances that each of those is kept are all that an index changes.
