@@ -1,15 +1,24 @@
-"""How far estimates are from the truth: agreement, mislabel detection, intervals for both, and curves of a model's outputs."""
+"""How far estimates are from the truth, known or not: agreement, certified error, bias, intervals, curves, detection."""
 
 from fastsa.metrics.agreement import Agreement, agreement
+from fastsa.metrics.bias import BiasTest, bias_test
 from fastsa.metrics.bootstrap import interval
+from fastsa.metrics.certificate import Certificate
+from fastsa.metrics.certify import certify
 from fastsa.metrics.curves import Curve, deletion_curve, insertion_curve
 from fastsa.metrics.detection import Detection, mislabel_detection
+from fastsa.metrics.jackknife import Bounded
 
 __all__ = [
     "Agreement",
+    "BiasTest",
+    "Bounded",
+    "Certificate",
     "Curve",
     "Detection",
     "agreement",
+    "bias_test",
+    "certify",
     "deletion_curve",
     "insertion_curve",
     "interval",
