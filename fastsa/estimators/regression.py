@@ -47,11 +47,12 @@ class ConstrainedRegression(PoolEstimator):
 
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         super().check(game, items, samples)
-        if samples * self.coalitions_of_a_sample < game.n_players + 1:
-            need = -(-(game.n_players + 1) // self.coalitions_of_a_sample)
+        # Given the sum of all values, a complement says what its coalition does: a pair is one equation.
+        need = max(game.n_players - 1, -(-(game.n_players + 1) // self.coalitions_of_a_sample))
+        if samples < need:
             raise ValueError(
-                f"samples is {samples}; expected at least {need}: a regression on {game.n_players} players needs more "
-                "coalitions than it has players."
+                f"samples is {samples}; expected at least {need}: a regression on {game.n_players} players that sum to a known "
+                "total needs as many independent samples as are left."
             )
 
     def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
