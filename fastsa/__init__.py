@@ -14,6 +14,7 @@ from typing import Any
 __version__ = _version("fastsa")
 
 _homes = {
+    "AmortizedExplainer": "fastsa.explainer",
     "BackendUnavailable": "fastsa._checks",
     "DataValuator": "fastsa.valuator",
     "LabelStore": "fastsa.labels",

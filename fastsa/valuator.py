@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.amortize import ValuationNet
+from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
 from fastsa.labels import Labels, LabelStream
 from fastsa.utilities import KNN, Logistic
 from fastsa.utilities.data import Utility, takes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _UTILITIES = {"logistic": Logistic, "knn": KNN}
 _FORMAT = 1
@@ -176,12 +173,3 @@ def _plain(classes: NDArray[Any]) -> NDArray[Any]:
     if all(isinstance(c, str) for c in classes):
         return classes.astype(str)
     raise TypeError("y holds Python objects other than strings; convert it to numbers or strings to save.")
-
-
-@contextmanager
-def progress_bar(total: int, what: str, shown: bool) -> Iterator[Callable[[int], Any]]:
-    """A bar with a rate on standard error; yields its update function."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=what, unit=" labels", unit_scale=True, disable=not shown) as bar:
-        yield bar.update

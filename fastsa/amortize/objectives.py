@@ -34,8 +34,9 @@ class ToLabels:
     """Mean over items and outputs of the sum over players of squared errors, weighted by count (Covert et al. 2024).
 
     Under "unit" scaling the sum of two losses: of the direction, |raw - label / |label||^2; and of the log norm,
-    (exp(log norm) - <direction, label>)^2 in squared units. The product of direction and label is unbiased for the length
-    that fits best along that direction, where the norm of a noisy label is too long.
+    exp(log norm) - <direction, label> log norm. That product is unbiased for the length that fits best along the direction,
+    where the norm of a noisy label is too long; and the loss, a Bregman divergence, is least at its mean, as squared error
+    would be, but does not leave the long tail of norms to rule (both up to constants; Banerjee et al., JMLR 2005).
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ToLabels:
             towards = (weight * (raw[:, :-1] - target / norms(target)) ** 2).sum(dim=1)
             direction, log_norm = self.readout.parts(raw)
             length = (direction.detach() * target).sum(dim=1)
-            return (towards + weight.mean(dim=1) * (log_norm.exp() - length) ** 2).mean()
+            return (towards + weight.mean(dim=1) * (log_norm.exp() - length * log_norm)).mean()
         totals = None if self._totals is None else self._totals[items].to(raw.device)
         return (weight * (self.readout.attributions(raw, totals) - target) ** 2).sum(dim=1).mean()
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa.amortize import baselines
 from fastsa.curation.baseline_values import KNN_GRID
+from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Distributional
 from fastsa.games import DataGame
 from fastsa.knn import knn_shapley
 from fastsa.labels import Labels, LabelStream
 from fastsa.metrics import Agreement, Detection, agreement, interval, mislabel_detection
 from fastsa.utilities import Logistic
-from fastsa.valuator import DataValuator, progress_bar
+from fastsa.valuator import DataValuator
 
 N_POOL, N_VAL, N_TRUTH = 1000, 300, 100
 FLIPPED = 0.1

@@ -1,0 +1,254 @@
+"""The front door of explaining predictions: labels of a model's inputs, a network that learns from them, attributions."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks
+from fastsa.amortize import AttributionNet, ends
+from fastsa.amortize.ends import ends_cost, ends_of_labels
+from fastsa.amortize.progress import progress_bar
+from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
+from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
+from fastsa.labels import Labels, LabelStream
+
+if TYPE_CHECKING:
+    import shap
+    import torch
+
+_FORMAT = 1
+_PAIRS_PER_PLAYER = 2
+_SHAPLEY = "the Shapley value"
+
+
+class AmortizedExplainer:
+    """Attributions of a model's outputs to the players of its inputs, in one forward pass of a trained network.
+
+    Parameters
+    ----------
+    model : a torch module in evaluation mode, a scikit-learn predictor, or any callable on numpy batches, as
+        fastsa.games.ModelGame takes; all its outputs are explained.
+    masker : Baseline, Marginal, Patches, Groups, Tokens or Nodes of fastsa.games: who the players are, and what absent ones
+        leave behind.
+    estimator : "auto" (default), or one of fastsa.estimators. Auto estimates Shapley values: KernelSHAP with pairs where the
+        samples to select by are at least twice the players, which a regression needs to be near unbiased; else
+        PermutationShapley, antithetic, which is unbiased from its first sample.
+    samples : what is paid per input in all, in samples of the estimator; default 20. A fifth, at least one, goes to selecting
+        the network's best state, the rest to training it. A sample of auto is a permutation and its reverse, 2 (players + 1)
+        evaluations of the model, or for KernelSHAP a coalition and its complement, 2 evaluations.
+    net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
+        settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
+        v(N) - v(empty); values of other estimators are learned as direction times norm.
+    seed : of labels and network; default 0.
+    n_threads : of labels and network; default all available processors for labels.
+    max_bytes : bound on the memory of a batch; default 256 MiB.
+
+    After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `evaluations_`, model evaluations spent in all;
+    `seconds_`, what "labels" and "training" took.
+
+    Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
+
+    >>> import fastsa, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> explainer = fastsa.AmortizedExplainer(lambda x: x[:, 0] * x[:, 1], fastsa.games.Baseline(), samples=4)
+    >>> explainer.fit(X, progress=False).explain(X[:5]).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        masker: Any,
+        *,
+        estimator: str | Estimator = "auto",
+        samples: int = 20,
+        net: Any = "auto",
+        seed: int = 0,
+        n_threads: int | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        if isinstance(estimator, str):
+            _checks.choice("estimator", estimator, ("auto",))
+        elif not isinstance(estimator, Estimator):
+            raise TypeError(f"estimator is {estimator!r}; expected 'auto' or one of fastsa.estimators.")
+        if not hasattr(masker, "bind") or isinstance(masker, type):
+            raise TypeError(f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background).")
+        self.model, self.masker, self.estimator, self.net = model, masker, estimator, net
+        self.samples = _checks.count("samples", samples, least=2)
+        self.seed = _checks.seed(seed)
+        self.n_threads, self.max_bytes = n_threads, max_bytes
+        if self._new_net(PermutationShapley()).objective != "labels":
+            raise ValueError("net has objective 'coalitions', which takes no labels; fit it on a game, or give one with 'labels'.")
+
+    def fit(self, X: Any, progress: bool = True) -> AmortizedExplainer:
+        """Label the inputs X and train the network. `progress` shows bars with rates. Returns self.
+
+        X : [items, ...] numpy, torch or a frame; a tuple of arrays where the model takes several. Raises as ModelGame does.
+        """
+        game = ModelGame(self.model, X, self.masker)
+        estimator = self._estimator(game.n_players)
+        n_select = self._n_select
+        start = time.perf_counter()
+        train = self._labels(game, estimator, self.samples - n_select, "train", progress)
+        select = self._labels(game, estimator, n_select, "select", progress)
+        net = self._new_net(estimator)
+        both = ends(game) if net.efficiency and ends_of_labels(train) is None else None
+        labeled = time.perf_counter()
+        net.fit(self._readable(X), train, select=select, ends=both, progress=progress)
+        self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
+        self.net_, self.labels_ = net, train.merge(select)
+        self.evaluations_ = self.labels_.evaluations + (0 if both is None else ends_cost(game))
+        return self
+
+    def explain(self, X: Any) -> NDArray[np.float64]:
+        """Attributions float64 [items, players, outputs] of any inputs; [items, players] where the model has one output.
+
+        One pass of the network; where values are efficient also v(N) of each input and v(empty), of the model itself.
+        """
+        return self._squeezed(self._explained(X)[0])
+
+    def __call__(self, X: Any) -> shap.Explanation:
+        """A shap.Explanation of inputs X: .values as `explain` gives, .base_values v(empty), and .data where an input has one
+        entry per player. Its plots take it. Raises BackendUnavailable where shap is not installed."""
+        try:
+            import shap
+        except ImportError:
+            raise _checks.BackendUnavailable(
+                "explainer(X) makes a shap.Explanation and needs shap: pip install shap. explain(X) gives the arrays without it."
+            ) from None
+        values, both = self._explained(X)
+        if both is None:
+            both = ends(ModelGame(self.model, X, self.masker))
+        base = both[:, 0] if both.shape[2] > 1 else both[:, 0, 0]
+        data = None if isinstance(X, tuple) else _numpy(X)
+        shown = data is not None and data.shape == values.shape[:2]
+        names = [str(c) for c in X.columns] if shown and hasattr(X, "columns") else None
+        return shap.Explanation(self._squeezed(values), base_values=base, data=data if shown else None, feature_names=names)
+
+    def attribute(self, inputs: torch.Tensor, target: Any = None) -> torch.Tensor:
+        """Attributions of one output of each input, as a tensor shaped like `inputs`: the call of Captum's methods.
+
+        `target` is the output: a position, or one per item; None where the model has a single one. For maskers with a player
+        per entry, Baseline and Marginal. Raises ValueError for others, and for a missing target.
+        """
+        import torch
+
+        if not isinstance(self.masker, (Baseline, Marginal)):
+            name = type(self.masker).__name__
+            raise ValueError(f"attribute gives tensors shaped like inputs, and {name} has no player per entry; call explain.")
+        if not isinstance(inputs, torch.Tensor):
+            raise TypeError(f"inputs is a {type(inputs).__name__}; expected a torch.Tensor. explain takes other arrays.")
+        values = self._explained(inputs)[0]
+        outputs = values.shape[2]
+        if target is None and outputs > 1:
+            raise ValueError(f"target is None and the model has {outputs} outputs; expected a position, or one per item.")
+        taken = np.asarray(0 if target is None else _numpy(target))
+        if taken.dtype.kind not in "iu" or taken.shape not in ((), (values.shape[0],)):
+            raise ValueError(f"target has shape {taken.shape} and dtype {taken.dtype}; expected a position, or one for each of {values.shape[0]} items.")
+        if taken.min() < 0 or taken.max() >= outputs:
+            raise ValueError(f"target reaches from {taken.min()} to {taken.max()}; expected 0 to {outputs - 1}.")
+        own = values[np.arange(values.shape[0]), :, taken]
+        kept = inputs.dtype if inputs.is_floating_point() else torch.get_default_dtype()
+        return torch.from_numpy(own.reshape(tuple(inputs.shape))).to(device=inputs.device, dtype=kept)
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder: net.safetensors, labels.npz, about.json. The model and masker are not in it. No pickle."""
+        self._check_fitted()
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.net_.save(folder / "net.safetensors")
+        self.labels_.save(folder / "labels.npz")
+        about = {
+            "format": _FORMAT,
+            "masker": type(self.masker).__name__,
+            "samples": self.samples,
+            "seed": self.seed,
+            "evaluations": self.evaluations_,
+            "seconds": self.seconds_,
+        }
+        (folder / "about.json").write_text(json.dumps(about, indent=2))
+
+    @staticmethod
+    def load(path: str | Path, model: Any, masker: Any, *, net: Any = None, backbone: Any = None) -> AmortizedExplainer:
+        """Read what `save` wrote; it explains the same bytes. Model and masker are given again, and a net or backbone of
+        one's own. Raises ValueError for another kind of masker."""
+        folder = Path(path)
+        about = json.loads((folder / "about.json").read_text())
+        if about.get("format") != _FORMAT:
+            raise ValueError(f"{folder} has format {about.get('format')}; this version reads {_FORMAT}.")
+        if about["masker"] != type(masker).__name__:
+            raise ValueError(f"{folder} was made with the masker {about['masker']}; given was {type(masker).__name__}.")
+        labels = Labels.load(folder / "labels.npz")
+        fitted = AttributionNet.load(folder / "net.safetensors", net, backbone=backbone)
+        explainer = AmortizedExplainer(
+            model, masker, estimator=labels.estimator, samples=about["samples"], net=fitted, seed=about["seed"]
+        )
+        explainer.labels_, explainer.net_ = labels, fitted
+        explainer.evaluations_, explainer.seconds_ = about["evaluations"], about["seconds"]
+        return explainer
+
+    @property
+    def _n_select(self) -> int:
+        return max(1, self.samples // 5)
+
+    def _estimator(self, n_players: int) -> Estimator:
+        if not isinstance(self.estimator, str):
+            return self.estimator
+        if n_players > 1 and self._n_select >= _PAIRS_PER_PLAYER * n_players:
+            return KernelSHAP(paired=True)
+        return PermutationShapley(antithetic=True)
+
+    def _new_net(self, estimator: Estimator) -> AttributionNet:
+        if isinstance(self.net, AttributionNet):
+            return self.net
+        shapley = estimator.estimand.startswith(_SHAPLEY)
+        grid = self.masker.grid if isinstance(self.masker, Patches) else None
+        scale = "global" if shapley else "unit"
+        return AttributionNet(
+            self.net, grid=grid, scale=scale, efficiency=shapley, seed=self.seed, n_threads=self.n_threads
+        )
+
+    def _labels(self, game: ModelGame, estimator: Estimator, samples: int, role: str, progress: bool) -> Labels:
+        stream = LabelStream(
+            game,
+            estimator,
+            samples=samples,
+            role=role,
+            seed=self.seed,
+            max_bytes=self.max_bytes,
+            n_threads=self.n_threads,
+        )
+        with progress_bar(stream.total, f"labels to {role}", progress) as update:
+            return stream.collect(update)
+
+    def _explained(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """(attributions, and the ends where they were needed)."""
+        self._check_fitted()
+        both = None
+        if self.net_.readout_.efficient:
+            both = ends(ModelGame(self.model, X, self.masker))
+        return self.net_.predict(self._readable(X), ends=both), both
+
+    def _readable(self, X: Any) -> Any:
+        """The inputs as a network reads them: integers are tokens under Tokens alone, numbers everywhere else."""
+        if isinstance(X, tuple):
+            return tuple(self._readable(x) for x in X)
+        array = _numpy(X)
+        return array if isinstance(self.masker, Tokens) or array.dtype.kind not in "iub" else array.astype(np.float32)
+
+    def _squeezed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values[:, :, 0] if values.shape[2] == 1 else values
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "net_"):
+            raise AttributeError("this AmortizedExplainer has explained nothing yet; call fit first.")
+
+
+def _numpy(values: Any) -> NDArray[Any]:
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
