@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCALES = ("global", "unit")
 OBJECTIVES = ("labels", "coalitions")
+_WIDTH, _WIDTHS = 64, {"mlp": 128}
 _LEARNING_RATE = 1e-3
 _FINE_TUNING_RATE = 1e-4
 
@@ -51,7 +52,7 @@ class AttributionNet:
     backbone : a module that maps inputs to token features [rows, players, width], or players + 1 with a class token in front;
         copied, and trained with the rest. An answer with .last_hidden_state is read by that.
     grid : (rows, columns) of the players of an image.
-    width, depth : of our own networks. Default 128, 2.
+    width, depth : of our own networks. Default 128 for "mlp" and 64 for others, 2.
     scale : "global" (default) divides all labels by one number. "unit" learns the direction of each item's and output's
         attributions, and their norm with a head of its own in log space; a prediction is their product. It is for values of a
         long-tailed norm, such as Banzhaf's and LIME's. A module of one's own then gives one player more, the log norm.
@@ -66,7 +67,8 @@ class AttributionNet:
     weight_decay : None (default) for Adam, a number for AdamW.
     seed : fixes weights, batches and coalitions; the same bytes on one machine with one number of threads. torch's global
         generator is left as it was.
-    n_threads : torch's threads during fit and predict. Default: 1 for the mlp, and as torch is set for others.
+    n_threads : torch's threads during fit and predict. Default: 1 for networks of ours, whose batches are too small to share,
+        and as torch is set for a module or backbone of one's own.
 
     The loss is the mean over items and outputs of the sum over players of squared errors (Covert et al. 2024), weighted by
     count. After `fit`: `module_`, `task_`, `readout_`, `best_epoch_`, `evaluations_` (model evaluations spent inside fit) and
@@ -90,7 +92,7 @@ class AttributionNet:
         *,
         backbone: torch.nn.Module | None = None,
         grid: tuple[int, int] | None = None,
-        width: int = 128,
+        width: int | None = None,
         depth: int = 2,
         scale: str = "global",
         efficiency: bool = False,
@@ -114,7 +116,8 @@ class AttributionNet:
         if backbone is not None and not callable(backbone):
             raise TypeError(f"backbone is a {type(backbone).__name__}; expected a torch.nn.Module.")
         self.net, self.backbone, self.grid = net, backbone, checked_grid(grid)
-        self.width, self.depth = _checks.count("width", width, least=2), _checks.count("depth", depth)
+        self.width = None if width is None else _checks.count("width", width, least=2)
+        self.depth = _checks.count("depth", depth)
         self.scale = _checks.choice("scale", scale, SCALES)
         self.efficiency, self.bounded = _flag("efficiency", efficiency), _flag("bounded", bounded)
         self.objective = _checks.choice("objective", objective, OBJECTIVES)
@@ -267,7 +270,8 @@ class AttributionNet:
         return found
 
     def _threads_for(self, kind: str) -> int | None:
-        return 1 if self.n_threads is None and kind == "mlp" else self.n_threads
+        own = kind == "own" or self.backbone is not None
+        return 1 if self.n_threads is None and not own else self.n_threads
 
     def _fit(self, plan: _Plan, finish: Callable[[], Any]) -> None:
         import torch
@@ -307,7 +311,7 @@ class AttributionNet:
         module = build(
             kind,
             task,
-            width=self.width,
+            width=self.width or _WIDTHS.get(kind, _WIDTH),
             depth=self.depth,
             with_norm=self.scale == "unit",
             backbone=backbone,
