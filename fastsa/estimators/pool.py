@@ -58,7 +58,7 @@ class Pool:
         if self._own_backgrounds or other._own_backgrounds:
             empty = np.concatenate([self.empty, other.empty], axis=1)[:, order]
         return Pool(
-            np.concatenate([self.values, other.values], axis=1)[:, order],
+            np.ascontiguousarray(np.concatenate([self.values, other.values], axis=1)[:, order]),
             empty,
             self.whole,
             *(lane[order] for lane in lanes),

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.amortize import baselines
-from fastsa.curation.baseline_values import KNN_GRID
 from fastsa.amortize.progress import progress_bar
+from fastsa.curation.baseline_values import KNN_GRID
 from fastsa.estimators import Distributional
 from fastsa.games import DataGame
 from fastsa.knn import knn_shapley
