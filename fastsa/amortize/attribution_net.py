@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
 from fastsa.amortize import saved_attribution, weights_file
-from fastsa.amortize.attribution_labels import AttributionLabels, check_independent
-from fastsa.amortize.ends import checked_ends, ends_cost, ends_of_labels
+from fastsa.amortize.attribution_plan import Given, Part, Plan, planned
+from fastsa.amortize.ends import checked_ends, ends_cost
 from fastsa.amortize.ends import ends as ends_of_game
 from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.task import KINDS, Task, checked_grid, numbers_of
@@ -161,8 +161,9 @@ class AttributionNet:
         Raises ValueError for labels of roles certify or truth, labels that share samples with `select`, or of other inputs.
         """
         weights_file.require_torch()
-        arrays = numbers_of("X", X)
-        plan = self._plan(arrays, labels, select, X_select, ends, ends_select)
+        plan = planned(
+            Given(X, labels, ends), Given(X_select, select, ends_select), self._kind, self.grid, self.objective, self._efficient
+        )
         from fastsa.amortize.networks import own_state
 
         finish, close = epoch_bar(progress, self.epochs + 1)
@@ -211,75 +212,30 @@ class AttributionNet:
         """Read what `save` wrote; it predicts the same bytes. A module or backbone of one's own is given again."""
         return saved_attribution.load(AttributionNet, Path(path), net, backbone)
 
-    def _plan(self, arrays: Any, labels: Any, select: Any, X_select: Any, ends: Any, ends_select: Any) -> _Plan:
-        """Everything checked, before any work starts."""
-        n_items, game = arrays[0].shape[0], labels
-        if self.objective == "coalitions":
-            if not isinstance(labels, ModelGame):
-                raise TypeError(f"objective is 'coalitions' and labels is a {type(labels).__name__}; expected a fastsa.games.ModelGame.")
-            if labels.ids.size != n_items:
-                raise ValueError(f"the game has {labels.ids.size} inputs and X has {n_items}; expected the same inputs.")
-            n_players, n_outputs = labels.n_players, labels.n_outputs
-        else:
-            game = AttributionLabels.of("labels", labels, n_items)
-            n_players, n_outputs = game.mean.shape[1:]
-        task = Task.of(arrays, n_players, n_outputs, self.grid)
-        kind = "own" if not isinstance(self.net, str) else self._kind(task)
-        if kind != "own":
-            task.check(kind, self.backbone is not None)
-        if (X_select is not None) and select is None:
-            raise ValueError("X_select is given without select; expected labels of these inputs.")
-        chosen_inputs = arrays if X_select is None else numbers_of("X_select", X_select, task)
-        chosen: Any = None
-        if isinstance(select, ModelGame):
-            if self.objective != "coalitions":
-                raise TypeError("select is a ModelGame; expected fastsa.Labels, unless objective is 'coalitions'.")
-            chosen = select
-            if select.ids.size != chosen_inputs[0].shape[0]:
-                raise ValueError(f"select is a game of {select.ids.size} inputs; expected {chosen_inputs[0].shape[0]}.")
-        elif select is not None:
-            chosen = AttributionLabels.of("select", select, chosen_inputs[0].shape[0])
-            if not isinstance(labels, ModelGame):
-                check_independent(labels, select, X_select is None)
-        if chosen is not None:
-            cells = (chosen.n_players, chosen.n_outputs) if isinstance(chosen, ModelGame) else chosen.mean.shape[1:]
-            if cells != (n_players, n_outputs):
-                raise ValueError(f"select has {cells[0]} players and {cells[1]} outputs; expected {n_players} and {n_outputs}.")
-        both = self._ends("ends", ends, labels, n_items, n_outputs)
-        if X_select is None and ends_select is None:
-            both_select = both
-        else:
-            both_select = None if chosen is None else self._ends("ends_select", ends_select, select, chosen_inputs[0].shape[0], n_outputs)
-        return _Plan(task, kind, arrays, game, chosen_inputs, chosen, both, both_select)
-
     def _kind(self, task: Task) -> str:
-        if self.net != "auto":
-            return self.net
-        return "tokens" if self.backbone is not None else task.kind
+        """The kind of network for a task, "own" for a module of one's own; ValueError where it cannot be made."""
+        if not isinstance(self.net, str):
+            return "own"
+        with_backbone = self.backbone is not None
+        kind = self.net if self.net != "auto" else ("tokens" if with_backbone else task.kind)
+        task.check(kind, with_backbone)
+        return kind
 
     @property
     def _efficient(self) -> bool:
         return self.efficiency or self.objective == "coalitions"
 
-    def _ends(self, name: str, given: Any, labels: Any, n_items: int, n_outputs: int) -> NDArray[np.float64] | None:
-        if not self._efficient or (given is None and isinstance(labels, ModelGame)):
-            return None  # a game is asked when work begins
-        found = ends_of_labels(labels) if given is None else checked_ends(name, given, n_items, n_outputs)
-        if found is None:
-            raise ValueError(f"an efficient net needs {name}, v(empty) and v(N) of each input; give what amortize.ends(game) gives.")
-        return found
-
     def _threads_for(self, kind: str) -> int | None:
         own = kind == "own" or self.backbone is not None
         return 1 if self.n_threads is None and not own else self.n_threads
 
-    def _fit(self, plan: _Plan, finish: Callable[[], Any]) -> None:
+    def _fit(self, plan: Plan, finish: Callable[[], Any]) -> None:
         import torch
 
         from fastsa.amortize import attribution_training, training
 
         generator = torch.Generator().manual_seed(self.seed)
-        inputs = tuple(torch.from_numpy(x) for x in plan.inputs)
+        inputs = tuple(torch.from_numpy(x) for x in plan.train.inputs)
         self.task_, self.kind_, self.evaluations_ = plan.task, plan.kind, 0
         module = self._new_module(plan.task, plan.kind, inputs, generator)
         objective, selection = self._objectives(plan)
@@ -320,35 +276,36 @@ class AttributionNet:
         )
         return module if backbone is None else module.to(device_of(backbone))
 
-    def _objectives(self, plan: _Plan) -> tuple[Objective, tuple[Any, Objective] | None]:
+    def _objectives(self, plan: Plan) -> tuple[Objective, tuple[Any, Objective] | None]:
         """What is minimised, and (inputs, what the epoch is chosen by)."""
         import torch
 
         from fastsa.amortize.objectives import ToCoalitions, ToLabels
 
-        shape = self._new_readout(plan.task)
-        if self.objective == "coalitions":
-            both = self._evaluated_ends(plan.ends, plan.labels)
-            objective: Any = ToCoalitions(plan.labels, both, shape, self.coalitions, self.seed, "train", fresh=True)
+        shape, train, select = self._new_readout(plan.task), plan.train, plan.select
+        both = self._evaluated_ends(train)
+        if isinstance(train.labels, ModelGame):
+            objective: Any = ToCoalitions(train.labels, both, shape, self.coalitions, self.seed, "train", fresh=True)
         else:
-            both = plan.ends
-            objective = ToLabels(plan.labels, _totals(both), shape, self.epochs)
-        if plan.select is None:
+            objective = ToLabels(train.labels, _totals(both), shape, self.epochs)
+        if select is None:
             return objective, None
-        inputs = tuple(torch.from_numpy(x) for x in plan.select_inputs)
-        both = both if plan.ends_select is None and plan.select_inputs is plan.inputs else plan.ends_select
-        if isinstance(plan.select, ModelGame):
-            both = self._evaluated_ends(both, plan.select)
-            chosen: Any = ToCoalitions(plan.select, both, objective.readout, self.coalitions, self.seed, "select", fresh=False)
+        if select.ends is not None or select.inputs is not train.inputs:
+            both = self._evaluated_ends(select)
+        if isinstance(select.labels, ModelGame):
+            chosen: Any = ToCoalitions(
+                select.labels, both, objective.readout, self.coalitions, self.seed, "select", fresh=False
+            )
         else:
-            chosen = ToLabels(plan.select, _totals(both), objective.readout, measured=True)
-        return objective, (inputs, chosen)
+            chosen = ToLabels(select.labels, _totals(both), objective.readout, measured=True)
+        return objective, (tuple(torch.from_numpy(x) for x in select.inputs), chosen)
 
-    def _evaluated_ends(self, both: NDArray[np.float64] | None, game: ModelGame) -> NDArray[np.float64]:
-        if both is not None:
-            return both
-        self.evaluations_ += ends_cost(game)
-        return ends_of_game(game)
+    def _evaluated_ends(self, part: Part) -> NDArray[np.float64] | None:
+        """Those given, or those of the game; None where none are needed."""
+        if part.ends is not None or not isinstance(part.labels, ModelGame):
+            return part.ends
+        self.evaluations_ += ends_cost(part.labels)
+        return ends_of_game(part.labels)
 
     def _new_readout(self, task: Task) -> Readout:
         import torch
@@ -361,16 +318,6 @@ class AttributionNet:
     def _fitted(self) -> None:
         if not hasattr(self, "module_"):
             raise ValueError("this AttributionNet has not been fitted; call fit or load first.")
-
-
-class _Plan:
-    """A fit whose arguments are checked."""
-
-    def __init__(
-        self, task: Task, kind: str, inputs: Any, labels: Any, select_inputs: Any, select: Any, ends: Any, ends_select: Any
-    ) -> None:
-        self.task, self.kind, self.inputs, self.labels = task, kind, inputs, labels
-        self.select_inputs, self.select, self.ends, self.ends_select = select_inputs, select, ends, ends_select
 
 
 def _totals(both: NDArray[np.float64] | None) -> NDArray[np.float64] | None:

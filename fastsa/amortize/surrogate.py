@@ -13,7 +13,11 @@ from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.weights_file import require_torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
+
+    from fastsa.amortize.training import Schedule
 
 _MOST_OFF = 1e-3  # of a sum of probabilities from 1, in float16 even
 
@@ -59,10 +63,8 @@ def masked_surrogate(
     (False, False)
     """
     require_torch()
-    import torch
-
     from fastsa.amortize.networks import own_state
-    from fastsa.amortize.training import DECAYS, Course, Schedule
+    from fastsa.amortize.training import DECAYS, Schedule
 
     _check_module(module, masker)
     schedule = Schedule(
@@ -75,35 +77,41 @@ def masked_surrogate(
     _checks.choice("loss", loss, ("kl", "squared"))
     seed = _checks.seed(seed)
     threads = None if n_threads is None else _threads.resolve(n_threads)
-    finish, close = epoch_bar(progress, schedule.epochs, "surrogate")
+    finish, close = epoch_bar(progress, schedule.epochs + 1, "surrogate")
     try:
         with own_state(seed, threads):
             train = _Masked(module, X, masker, loss, seed, schedule.batch_size)
             select = None if X_select is None else _Masked(module, X_select, masker, loss, seed + 1, schedule.batch_size)
-            learner = copy.deepcopy(module)
-            course, losses = Course(learner), [np.nan]
-
-            def judge() -> None:
-                course.record(float(np.mean(losses)), None if select is None else select.mean_loss(learner))
-                losses.clear()
-                learner.train()
-
-            judge()
-            generator = torch.Generator().manual_seed(seed)
-            parameters = [p for p in learner.parameters() if p.requires_grad]
-
-            def epoch_ends() -> None:
-                judge()
-                finish()
-
-            for batch, optimizer in schedule.batches(torch.arange(train.items), parameters, generator, epoch_ends):
-                value = train.loss(learner, batch.numpy())
-                value.backward()
-                optimizer.step()
-                losses.append(value.item())
-            course.settle()
+            return _trained(copy.deepcopy(module), train, select, schedule, seed, finish)
     finally:
         close()
+
+
+def _trained(
+    learner: Any, train: _Masked, select: _Masked | None, schedule: Schedule, seed: int, finish: Callable[[], Any]
+) -> Any:
+    """The learner in its best state."""
+    import torch
+
+    from fastsa.amortize.training import Course
+
+    course, losses = Course(learner), [np.nan]
+
+    def judge() -> None:
+        course.record(float(np.mean(losses)), None if select is None else select.mean_loss(learner))
+        losses.clear()
+        learner.train()
+        finish()
+
+    judge()
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [p for p in learner.parameters() if p.requires_grad]
+    for batch, optimizer in schedule.batches(torch.arange(train.items), parameters, generator, judge):
+        value = train.loss(learner, batch.numpy())
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    course.settle()
     return learner
 
 
