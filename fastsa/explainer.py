@@ -1,4 +1,4 @@
-"""The front door of explaining predictions: labels of a model's inputs, a network that learns from them, attributions."""
+"""The front door of explaining predictions: labels of inputs, a network that learns from them, attributions."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class AmortizedExplainer:
     ----------
     model : a torch module in evaluation mode, a scikit-learn predictor, or any callable on numpy batches, as
         fastsa.games.ModelGame takes; all its outputs are explained.
-    masker : Baseline, Marginal, Patches, Groups, Tokens or Nodes of fastsa.games: who the players are, and what absent ones
-        leave behind.
-    estimator : "auto" (default), or one of fastsa.estimators. Auto estimates Shapley values: KernelSHAP with pairs where the
-        samples to select by are at least twice the players, which a regression needs to be near unbiased; else
-        PermutationShapley, antithetic, which is unbiased from its first sample.
-    samples : what is paid per input in all, in samples of the estimator; default 20. A fifth, at least one, goes to selecting
-        the network's best state, the rest to training it. A sample of auto is a permutation and its reverse, 2 (players + 1)
-        evaluations of the model, or for KernelSHAP a coalition and its complement, 2 evaluations.
+    masker : Baseline, Marginal, Patches, Groups, Tokens or Nodes of fastsa.games: who the players are, and what absent
+        ones leave behind.
+    estimator : "auto" (default), or one of fastsa.estimators. Auto estimates Shapley values: KernelSHAP with pairs
+        where the samples to select by are at least twice the players, which a regression needs to be near unbiased;
+        else PermutationShapley, antithetic, which is unbiased from its first sample.
+    samples : what is paid per input in all, in samples of the estimator; default 20. A fifth, at least one, goes to
+        selecting the network's best state, the rest to training it. A sample of auto is a permutation and its reverse,
+        2 (players + 1) evaluations of the model, or for KernelSHAP a coalition and its complement, 2 evaluations.
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
@@ -49,8 +49,8 @@ class AmortizedExplainer:
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
 
-    After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `evaluations_`, model evaluations spent in all;
-    `seconds_`, what "labels" and "training" took.
+    After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `evaluations_`, model evaluations spent in
+    all; `seconds_`, what "labels" and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
 
@@ -78,18 +78,23 @@ class AmortizedExplainer:
         elif not isinstance(estimator, Estimator):
             raise TypeError(f"estimator is {estimator!r}; expected 'auto' or one of fastsa.estimators.")
         if not hasattr(masker, "bind") or isinstance(masker, type):
-            raise TypeError(f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background).")
+            raise TypeError(
+                f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background)."
+            )
         self.model, self.masker, self.estimator, self.net = model, masker, estimator, net
         self.samples = _checks.count("samples", samples, least=2)
         self.seed = _checks.seed(seed)
         self.n_threads, self.max_bytes = n_threads, max_bytes
         if self._new_net(PermutationShapley()).objective != "labels":
-            raise ValueError("net has objective 'coalitions', which takes no labels; fit it on a game, or give one with 'labels'.")
+            raise ValueError(
+                "net has objective 'coalitions', which takes no labels; fit it on a game, or give one with 'labels'."
+            )
 
     def fit(self, X: Any, progress: bool = True) -> AmortizedExplainer:
         """Label the inputs X and train the network. `progress` shows bars with rates. Returns self.
 
-        X : [items, ...] numpy, torch or a frame; a tuple of arrays where the model takes several. Raises as ModelGame does.
+        X : [items, ...] numpy, torch or a frame; a tuple of arrays where the model takes several. Raises as ModelGame
+            does.
         """
         game = ModelGame(self.model, X, self.masker)
         estimator = self._estimator(game.n_players)
@@ -107,20 +112,20 @@ class AmortizedExplainer:
         return self
 
     def explain(self, X: Any) -> NDArray[np.float64]:
-        """Attributions float64 [items, players, outputs] of any inputs; [items, players] where the model has one output.
+        """Attributions float64 [items, players, outputs] of any inputs; [items, players] of a model of one output.
 
         One pass of the network; where values are efficient also v(N) of each input and v(empty), of the model itself.
         """
         return self._squeezed(self._explained(X)[0])
 
     def __call__(self, X: Any) -> shap.Explanation:
-        """A shap.Explanation of inputs X: .values as `explain` gives, .base_values v(empty), and .data where an input has one
+        """A shap.Explanation of inputs X: .values as of `explain`, .base_values v(empty), and .data where an input has one
         entry per player. Its plots take it. Raises BackendUnavailable where shap is not installed."""
         try:
             import shap
         except ImportError:
             raise _checks.BackendUnavailable(
-                "explainer(X) makes a shap.Explanation and needs shap: pip install shap. explain(X) gives the arrays without it."
+                "explainer(X) makes a shap.Explanation: pip install shap. explain(X) gives the arrays without it."
             ) from None
         values, both = self._explained(X)
         if both is None:
@@ -129,28 +134,38 @@ class AmortizedExplainer:
         data = None if isinstance(X, tuple) else _numpy(X)
         shown = data is not None and data.shape == values.shape[:2]
         names = [str(c) for c in X.columns] if shown and hasattr(X, "columns") else None
-        return shap.Explanation(self._squeezed(values), base_values=base, data=data if shown else None, feature_names=names)
+        return shap.Explanation(
+            self._squeezed(values), base_values=base, data=data if shown else None, feature_names=names
+        )
 
     def attribute(self, inputs: torch.Tensor, target: Any = None) -> torch.Tensor:
         """Attributions of one output of each input, as a tensor shaped like `inputs`: the call of Captum's methods.
 
-        `target` is the output: a position, or one per item; None where the model has a single one. For maskers with a player
-        per entry, Baseline and Marginal. Raises ValueError for others, and for a missing target.
+        `target` is the output: a position, or one per item; None where the model has a single one. For maskers with a
+        player per entry, Baseline and Marginal. Raises ValueError for others, and for a missing target.
         """
         import torch
 
         if not isinstance(self.masker, (Baseline, Marginal)):
             name = type(self.masker).__name__
-            raise ValueError(f"attribute gives tensors shaped like inputs, and {name} has no player per entry; call explain.")
+            raise ValueError(
+                f"attribute gives tensors shaped like inputs, and {name} has no player per entry; call explain."
+            )
         if not isinstance(inputs, torch.Tensor):
-            raise TypeError(f"inputs is a {type(inputs).__name__}; expected a torch.Tensor. explain takes other arrays.")
+            raise TypeError(
+                f"inputs is a {type(inputs).__name__}; expected a torch.Tensor. explain takes other arrays."
+            )
         values = self._explained(inputs)[0]
         outputs = values.shape[2]
         if target is None and outputs > 1:
-            raise ValueError(f"target is None and the model has {outputs} outputs; expected a position, or one per item.")
+            raise ValueError(
+                f"target is None and the model has {outputs} outputs; expected a position, or one per item."
+            )
         taken = np.asarray(0 if target is None else _numpy(target))
         if taken.dtype.kind not in "iu" or taken.shape not in ((), (values.shape[0],)):
-            raise ValueError(f"target has shape {taken.shape} and dtype {taken.dtype}; expected a position, or one for each of {values.shape[0]} items.")
+            raise ValueError(
+                f"target has shape {taken.shape} and dtype {taken.dtype}; expected one, or one for each of {values.shape[0]} items."
+            )
         if taken.min() < 0 or taken.max() >= outputs:
             raise ValueError(f"target reaches from {taken.min()} to {taken.max()}; expected 0 to {outputs - 1}.")
         own = values[np.arange(values.shape[0]), :, taken]

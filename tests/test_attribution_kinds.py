@@ -1,4 +1,4 @@
-"""Every kind of attribution net learns on inputs of its shape, sees what its head should see, and fits what it is given."""
+"""Every kind of attribution net learns on inputs of its shape, and sees what its head should see."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_each_kind_beats_the_constant_and_is_saved_whole(case, tmp_path):
 def test_each_kind_learns_direction_and_norm(case):
     kind, model, X, masker = CASES[case]
     labels = labels_of(games.ModelGame(model, X, masker))
-    net = AttributionNet(kind, scale="unit", width=16, depth=1, epochs=8, learning_rate=3e-3, batch_size=32).fit(X, labels)
+    net = AttributionNet(kind, scale="unit", width=16, depth=1, epochs=8, learning_rate=3e-3, batch_size=32).fit(
+        X, labels
+    )
     values = net.predict(X)
     assert values.shape == labels.mean.shape
     assert error(values, labels.mean) < 0.9 * error(np.zeros_like(values), labels.mean)
@@ -137,11 +139,15 @@ def test_a_backbone_is_fine_tuned_in_a_copy_and_its_class_token_dropped(with_cla
     backbone = Backbone(with_class)
     before = backbone.patch.weight.detach().clone()
     labels = labels_of(games.ModelGame(model, X, masker))
-    net = AttributionNet(backbone=backbone, epochs=20, learning_rate=3e-3, decay="linear", weight_decay=0.01, n_threads=1)
+    net = AttributionNet(
+        backbone=backbone, epochs=20, learning_rate=3e-3, decay="linear", weight_decay=0.01, n_threads=1
+    )
     values = net.fit(X, labels).predict(X)
     constant = np.broadcast_to(labels.mean.mean(axis=0), labels.mean.shape)
     assert error(values, labels.mean) < 0.6 * error(constant, labels.mean)
-    assert torch.equal(backbone.patch.weight, before) and not torch.equal(net.module_.body.backbone.patch.weight, before)
+    assert torch.equal(backbone.patch.weight, before) and not torch.equal(
+        net.module_.body.backbone.patch.weight, before
+    )
     net.save(tmp_path / "net")
     np.testing.assert_array_equal(AttributionNet.load(tmp_path / "net", backbone=backbone).predict(X), values)
 

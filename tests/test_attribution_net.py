@@ -1,4 +1,4 @@
-"""AttributionNet learns attributions from noisy labels, streams and coalitions, keeps its best state, and refuses bad input."""
+"""AttributionNet learns from noisy labels, streams and coalitions, keeps its best state, and refuses bad input."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def test_a_regression_brings_the_ends_along(problem):
     labels = drawn(problem.game, 12, estimator=estimators.KernelSHAP()).collect()
     net = AttributionNet(efficiency=True, **SHORT).fit(problem.X, labels)
     again = AttributionNet(efficiency=True, **SHORT).fit(problem.X, labels, ends=problem.ends)
-    np.testing.assert_allclose(net.predict(problem.X, ends=problem.ends), again.predict(problem.X, ends=problem.ends), atol=1e-5)
+    np.testing.assert_allclose(
+        net.predict(problem.X, ends=problem.ends), again.predict(problem.X, ends=problem.ends), atol=1e-5
+    )
 
 
 def test_bounded_values_stay_within_one(problem):
@@ -98,7 +100,9 @@ def test_bounded_values_stay_within_one(problem):
 
 
 def test_the_epoch_of_least_select_loss_is_kept(problem):
-    net = AttributionNet(epochs=60, learning_rate=3e-3, batch_size=32).fit(problem.X, problem.train, select=problem.select)
+    net = AttributionNet(epochs=60, learning_rate=3e-3, batch_size=32).fit(
+        problem.X, problem.train, select=problem.select
+    )
     history = net.history_
     assert history["train"].shape == history["select"].shape == (61,) and np.isnan(history["train"][0])
     assert 0 < net.best_epoch_ == np.argmin(history["select"]) < 60
@@ -138,7 +142,9 @@ def test_batches_of_a_stream_replace_earlier_totals(problem):
 
 
 def test_a_stream_of_pools_trains_on_the_items_that_are_done(problem):
-    net = AttributionNet(epochs=30).fit(problem.X, drawn(problem.game, 12, estimator=estimators.KernelSHAP(), batch=2000))
+    net = AttributionNet(epochs=30).fit(
+        problem.X, drawn(problem.game, 12, estimator=estimators.KernelSHAP(), batch=2000)
+    )
     assert error(net.predict(problem.X), problem.truth) < 0.5 * error(np.zeros_like(problem.truth), problem.truth)
 
 
@@ -164,7 +170,7 @@ def test_coalitions_are_counted_where_the_model_is_called(problem):
 
 
 def test_the_coalition_objective_is_least_at_the_exact_values(problem):
-    """At the Shapley values the loss is below that of 20 efficient neighbours, all coalitions of a lane being shared."""
+    """At the Shapley values the loss is below that of 20 efficient neighbours on the same coalitions."""
     from fastsa.amortize.objectives import ToCoalitions
     from fastsa.amortize.readout import Readout
 
@@ -180,14 +186,21 @@ def test_the_coalition_objective_is_least_at_the_exact_values(problem):
 def test_unit_scaling_improves_direction_and_error_of_long_tailed_values_together():
     rng = np.random.default_rng(6)
     X = rng.normal(size=(800, 6))
-    game = games.ModelGame(lambda x: np.exp(1.5 * x[:, 5]) * (np.tanh(x[:, 0] + x[:, 1]) + x[:, 2] * x[:, 3]), X, games.Baseline())
+    game = games.ModelGame(
+        lambda x: np.exp(1.5 * x[:, 5]) * (np.tanh(x[:, 0] + x[:, 1]) + x[:, 2] * x[:, 3]), X, games.Baseline()
+    )
     labels, select = (drawn(game, 24, role, estimators.BanzhafMSR()).collect() for role in ("train", "select"))
     truth = fastsa.exact(game, index="banzhaf")
     net = AttributionNet(scale="unit", epochs=40).fit(X, labels, select=select)
     noisy = np.nan_to_num(labels.mean)
 
     def alignment(values):
-        return float(np.mean(np.sum(values * truth, axis=1) / np.maximum(np.linalg.norm(values, axis=1) * np.linalg.norm(truth, axis=1), 1e-12)))
+        return float(
+            np.mean(
+                np.sum(values * truth, axis=1)
+                / np.maximum(np.linalg.norm(values, axis=1) * np.linalg.norm(truth, axis=1), 1e-12)
+            )
+        )
 
     found = net.predict(X)
     assert alignment(found) > alignment(noisy) + 0.05
@@ -226,7 +239,8 @@ def test_a_seed_gives_the_same_bytes_and_leaves_torch_as_it_was(problem):
     state, threads = torch.random.get_rng_state().clone(), torch.get_num_threads()
     for net in ("mlp", module):
         first, again, other = (
-            AttributionNet(net, seed=seed, **SHORT).fit(problem.X, problem.train).predict(problem.X) for seed in (7, 7, 8)
+            AttributionNet(net, seed=seed, **SHORT).fit(problem.X, problem.train).predict(problem.X)
+            for seed in (7, 7, 8)
         )
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
@@ -317,20 +331,44 @@ def points_labels():
         (lambda p: AttributionNet().fit(p.X[:9], p.train), ValueError, "labels of 500 inputs and X has 9"),
         (lambda p: AttributionNet().fit(p.X[:, 0], p.train), ValueError, r"expected \[items, \.\.\.\]"),
         (lambda p: AttributionNet().fit(p.X.astype("U8"), p.train), TypeError, "expected numbers"),
-        (lambda p: AttributionNet().fit(np.where(p.X > 2, np.nan, p.X), p.train), ValueError, "is nan; expected finite"),
+        (
+            lambda p: AttributionNet().fit(np.where(p.X > 2, np.nan, p.X), p.train),
+            ValueError,
+            "is nan; expected finite",
+        ),
         (lambda p: AttributionNet("conv").fit(p.X, p.train), ValueError, "expected images whose players are a grid"),
         (lambda p: AttributionNet(grid=(2, 2)).fit(p.X, p.train), ValueError, "of 4 players; the labels have 5"),
         (lambda p: AttributionNet().fit(p.X, drawn(p.game, 2, "certify").collect()), ValueError, "role 'certify'"),
         (lambda p: AttributionNet().fit(p.X, drawn(p.game, 2, "truth")), ValueError, "role 'truth'"),
-        (lambda p: AttributionNet().fit(p.X, p.train, select=drawn(p.game, 2, "truth").collect()), ValueError, "role 'truth'"),
+        (
+            lambda p: AttributionNet().fit(p.X, p.train, select=drawn(p.game, 2, "truth").collect()),
+            ValueError,
+            "role 'truth'",
+        ),
         (lambda p: AttributionNet().fit(p.X, p.train, select=p.train), ValueError, "samples that are trained on"),
-        (lambda p: AttributionNet().fit(p.X, drawn(p.game, 2), select=p.train), ValueError, "samples that are trained on"),
+        (
+            lambda p: AttributionNet().fit(p.X, drawn(p.game, 2), select=p.train),
+            ValueError,
+            "samples that are trained on",
+        ),
         (lambda p: AttributionNet().fit(p.X, p.train, select=foreign_select(p)), ValueError, "labels of other inputs"),
         (lambda p: AttributionNet().fit(p.X, p.train, select=p.game), TypeError, "unless objective is 'coalitions'"),
         (lambda p: AttributionNet().fit(p.X, p.train, X_select=p.X), ValueError, "without select"),
-        (lambda p: AttributionNet(efficiency=True).fit(p.X, p.train), ValueError, "needs ends, v\\(empty\\) and v\\(N\\)"),
-        (lambda p: AttributionNet(efficiency=True).fit(p.X, p.train, ends=p.ends[:, :, :1]), ValueError, r"expected \(500, 2, 2\)"),
-        (lambda p: AttributionNet(objective="coalitions").fit(p.X, p.train), TypeError, "expected a fastsa.games.ModelGame"),
+        (
+            lambda p: AttributionNet(efficiency=True).fit(p.X, p.train),
+            ValueError,
+            "needs ends, v\\(empty\\) and v\\(N\\)",
+        ),
+        (
+            lambda p: AttributionNet(efficiency=True).fit(p.X, p.train, ends=p.ends[:, :, :1]),
+            ValueError,
+            r"expected \(500, 2, 2\)",
+        ),
+        (
+            lambda p: AttributionNet(objective="coalitions").fit(p.X, p.train),
+            TypeError,
+            "expected a fastsa.games.ModelGame",
+        ),
         (lambda p: AttributionNet(torch.nn.Linear(5, 3)).fit(p.X, p.train), ValueError, r"expected \[rows, 5, 2\]"),
         (lambda p: AttributionNet(lambda: 3).fit(p.X, p.train), TypeError, "net made a int"),
         (lambda p: AttributionNet(**SHORT).fit(p.X, p.train).predict(p.X[:, :2]), ValueError, r"expected \[\(5,\)\]"),
@@ -343,7 +381,7 @@ def test_bad_input_is_refused_in_a_sentence(problem, call, error_type, message):
 
 def test_labels_that_too_few_coalitions_determine_are_refused(problem):
     labels = drawn(problem.game, 2, estimator=estimators.BanzhafMSR()).collect()
-    with pytest.raises(ValueError, match="of 500 inputs; expected half at least"):
+    with pytest.raises(ValueError, match="of 500 inputs; expected half"):
         AttributionNet().fit(problem.X, labels)
 
 

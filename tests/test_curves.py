@@ -41,7 +41,9 @@ def test_curves_are_those_of_a_loop_over_coalitions(masker, curve, points):
     found = curve(game, attributions, points=points)
     np.testing.assert_allclose(found.values, expected, atol=1e-12)
     np.testing.assert_allclose(found.share, np.array(list(sizes)) / 5)
-    trapezoids = sum((expected[:, k] + expected[:, k + 1]) / 2 * (found.share[k + 1] - found.share[k]) for k in range(len(sizes) - 1))
+    trapezoids = sum(
+        (expected[:, k] + expected[:, k + 1]) / 2 * (found.share[k + 1] - found.share[k]) for k in range(len(sizes) - 1)
+    )
     np.testing.assert_allclose(found.area, trapezoids, atol=1e-12)
     assert found.mean_area.shape == (2,)
 

@@ -60,7 +60,9 @@ def test_every_evaluation_of_the_model_is_counted(masker, samples):
 
 def test_auto_takes_a_regression_where_the_samples_allow_it():
     few, many = (
-        AmortizedExplainer(model, games.Baseline(), samples=n, net=quick()).fit(X[:50], progress=False).labels_.estimator
+        AmortizedExplainer(model, games.Baseline(), samples=n, net=quick())
+        .fit(X[:50], progress=False)
+        .labels_.estimator
         for n in (39, 40)
     )
     assert few == estimators.PermutationShapley(antithetic=True) and many == estimators.KernelSHAP(paired=True)
@@ -75,14 +77,21 @@ def test_values_that_are_not_efficient_are_learned_as_direction_and_norm():
 
 
 def test_a_model_of_one_output_has_no_axis_of_outputs():
-    explainer = AmortizedExplainer(lambda x: model(x)[:, 0], games.Baseline(), samples=2, net=quick()).fit(X[:60], progress=False)
+    explainer = AmortizedExplainer(lambda x: model(x)[:, 0], games.Baseline(), samples=2, net=quick()).fit(
+        X[:60], progress=False
+    )
     assert explainer.explain(X[:7]).shape == (7, 4) and explainer.labels_.mean.shape == (60, 4, 1)
 
 
 @pytest.mark.parametrize(
     ("inputs", "masker", "fn", "kind"),
     [
-        (np.ones((30, 1, 4, 4)) * X[:30, :1, None, None], games.Patches((2, 2)), lambda x: x.sum(axis=(1, 2, 3)), "conv"),
+        (
+            np.ones((30, 1, 4, 4)) * X[:30, :1, None, None],
+            games.Patches((2, 2)),
+            lambda x: x.sum(axis=(1, 2, 3)),
+            "conv",
+        ),
         (np.arange(90).reshape(30, 3) % 7, games.Tokens(), lambda t, m: (t * m).sum(axis=1), "tokens"),
         (np.arange(90).reshape(30, 3) % 7, games.Baseline(), lambda x: x.sum(axis=1), "mlp"),
         ((X[:30, :, None], np.ones((30, 4, 4))), games.Nodes(), lambda f, a: (a @ f).sum(axis=(1, 2)), "nodes"),
@@ -136,7 +145,9 @@ def test_attribute_answers_as_captum_does(fitted):
             fitted.attribute(inputs, wrong)
     with pytest.raises(TypeError, match="expected a torch.Tensor"):
         fitted.attribute(X[:6], 0)
-    grouped = AmortizedExplainer(model, games.Groups(np.array([0, 0, 1, 1])), samples=2, net=quick()).fit(X[:40], progress=False)
+    grouped = AmortizedExplainer(model, games.Groups(np.array([0, 0, 1, 1])), samples=2, net=quick()).fit(
+        X[:40], progress=False
+    )
     with pytest.raises(ValueError, match="Groups has no player per entry"):
         grouped.attribute(inputs, 0)
 

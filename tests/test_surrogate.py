@@ -62,7 +62,8 @@ def test_probabilities_are_taken_as_they_are():
 
 
 def test_squared_error_learns_the_conditional_mean():
-    """The first two features are nearly one: told the first alone, the surrogate knows the sum, the original half of it."""
+    """Two features are nearly one: told the first alone, the surrogate knows their sum, the original half of it."""
+
     class Sum(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -85,7 +86,9 @@ def test_squared_error_learns_the_conditional_mean():
 def test_the_epoch_of_least_loss_on_select_inputs_is_kept():
     """At an absurd learning rate every epoch is worse than none, and the model comes back as it was."""
     original = network()
-    copy = masked_surrogate(original, X[:64], games.Baseline(), X_select=X[64:], epochs=3, learning_rate=50.0, n_threads=1)
+    copy = masked_surrogate(
+        original, X[:64], games.Baseline(), X_select=X[64:], epochs=3, learning_rate=50.0, n_threads=1
+    )
     assert torch.equal(copy[0].weight, original[0].weight)
 
 
@@ -113,7 +116,11 @@ class Graphs(torch.nn.Module):
 @pytest.mark.parametrize(
     ("module", "inputs", "masker"),
     [
-        (torch.nn.Sequential(torch.nn.Conv2d(1, 3, 4), torch.nn.Flatten()), rng.normal(size=(20, 1, 4, 4)), games.Patches((2, 2))),
+        (
+            torch.nn.Sequential(torch.nn.Conv2d(1, 3, 4), torch.nn.Flatten()),
+            rng.normal(size=(20, 1, 4, 4)),
+            games.Patches((2, 2)),
+        ),
         (Worths(), rng.integers(0, 9, (20, 5)), games.Tokens()),
         (Graphs(), (rng.normal(size=(20, 3, 2)), np.ones((20, 3, 3))), games.Nodes()),
         (network(), X[:20], games.Marginal(X[20:25])),

@@ -30,12 +30,16 @@ class AttributionLabels:
         if isinstance(labels, LabelStream):
             return StreamedLabels(name, labels, n_items)
         if not isinstance(labels, Labels):
-            raise TypeError(f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame.")
+            raise TypeError(
+                f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame."
+            )
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
         found = AttributionLabels(labels.mean, labels.count)
         ready = int(found.ready.sum())
         if ready < max(1, n_items / 2):
-            raise ValueError(f"{name} determines every player for {ready} of {n_items} inputs; expected half at least. Draw more samples.")
+            raise ValueError(
+                f"{name} determines every player for {ready} of {n_items} inputs; expected half. Draw more samples."
+            )
         return found
 
     @property
@@ -93,10 +97,13 @@ def check_independent(train: Labels | LabelStream, select: Labels, same_inputs: 
 
 def _check(name: str, one_game: bool, roles: Any, n_labels: int, n_items: int) -> None:
     if one_game:
-        raise ValueError(f"{name} has labels of one game's points; expected those of a ModelGame, [items, players, outputs].")
+        raise ValueError(
+            f"{name} has labels of one game's points; expected those of a ModelGame, [items, players, outputs]."
+        )
     for role in _KEPT_BACK:
         if role in roles:
-            raise ValueError(f"{name} has labels of the role {role!r}; train on 'train' and choose by 'select', so that {role} stays independent.")
+            raise ValueError(f"{name} has labels of the role {role!r}; train on 'train' and choose by 'select'.")
     if n_labels != n_items:
-        raise ValueError(f"{name} has labels of {n_labels} inputs and X has {n_items}; expected those of the same inputs.")
-
+        raise ValueError(
+            f"{name} has labels of {n_labels} inputs and X has {n_items}; expected those of the same inputs."
+        )

@@ -38,42 +38,45 @@ class AttributionNet:
     Parameters
     ----------
     net : "auto" (default), a kind, a torch.nn.Module or a function without arguments that makes one. A module is copied
-        and trained from the weights it has; it maps a batch of inputs to [rows, players, outputs], flattened or not. Kinds:
+        and trained from the weights it has; it maps a batch of inputs to [rows, players, outputs], flattened or not.
+        Kinds:
 
         "mlp"     standardised inputs, `depth` ReLU layers of `width`, one layer to all players and outputs
-        "tokens"  a transformer: a `backbone`, or `depth` blocks on embedded tokens, patches or steps, and one more block
+        "tokens"  a transformer: a `backbone`, or `depth` blocks on embedded tokens, patches or steps; one more on top
         "conv"    images whose players are a `grid`: convolutions pooled to the grid
         "nodes"   (features, adjacency) of graphs: messages between neighbours
         "steps"   sequences [items, steps, channels] with a player per step: convolutions and a GRU
 
-        All but "mlp" end in the same head for every player: LayerNorm and three layers with GELU. "auto" is "tokens" with
-        a backbone; else "nodes" for a pair of inputs, "conv" for images whose players are a grid (without `grid`, a square
-        one), "tokens" for integers [items, players], "steps" for [items, players, channels], "mlp" for everything else.
-    backbone : a module that maps inputs to token features [rows, players, width], or players + 1 with a class token in front;
-        copied, and trained with the rest. An answer with .last_hidden_state is read by that.
+        All but "mlp" end in the same head for every player: LayerNorm and three layers with GELU. "auto" is "tokens"
+        with a backbone; else "nodes" for a pair of inputs, "conv" for images whose players are a grid (without `grid`,
+        a square one), "tokens" for integers [items, players], "steps" for [items, players, channels], "mlp" for
+        everything else.
+    backbone : a module that maps inputs to token features [rows, players, width], or players + 1 with a class token in
+        front; copied, and trained with the rest. An answer with .last_hidden_state is read by that.
     grid : (rows, columns) of the players of an image.
     width, depth : of our own networks. Default 128 for "mlp" and 64 for others, 2.
     scale : "global" (default) divides all labels by one number. "unit" learns the direction of each item's and output's
-        attributions, and their norm with a head of its own in log space; a prediction is their product. It is for values of a
-        long-tailed norm, such as Banzhaf's and LIME's. A module of one's own then gives one player more, the log norm.
-    efficiency : whether attributions are moved, all by the same, to sum to v(N) - v(empty); default False. `predict` then needs
-        these ends. Where truth is efficient, this only ever lowers the squared error.
+        attributions, and their norm with a head of its own in log space; a prediction is their product. It is for
+        values of a long-tailed norm, such as Banzhaf's and LIME's. A module of one's own then gives one player more,
+        the log norm.
+    efficiency : whether attributions are moved, all by the same, to sum to v(N) - v(empty); default False. `predict`
+        then needs these ends. Where truth is efficient, this only ever lowers the squared error.
     bounded : whether attributions pass through tanh, as those of probabilities may; default False.
-    objective : "labels" (default), or "coalitions": the Shapley regression itself on fresh coalitions at every step, of a game
-        in place of labels (FastSHAP, Jethani et al., ICLR 2022). It is always efficient.
+    objective : "labels" (default), or "coalitions": the Shapley regression itself on fresh coalitions at every step, of
+        a game in place of labels (FastSHAP, Jethani et al., ICLR 2022). It is always efficient.
     coalitions : per item and step under objective "coalitions", in pairs; default 8.
     epochs, learning_rate, batch_size : default 50; 1e-3, or 1e-4 with a backbone or module of one's own; 64.
     decay : of the learning rate to 0, "cosine" (default) or "linear".
     weight_decay : None (default) for Adam, a number for AdamW.
-    seed : fixes weights, batches and coalitions; the same bytes on one machine with one number of threads. torch's global
-        generator is left as it was.
-    n_threads : torch's threads during fit and predict. Default: 1 for networks of ours, whose batches are too small to share,
-        and as torch is set for a module or backbone of one's own.
+    seed : fixes weights, batches and coalitions; the same bytes on one machine with one number of threads. torch's
+        global generator is left as it was.
+    n_threads : torch's threads during fit and predict. Default: 1 for networks of ours, whose batches are too small to
+        share, and as torch is set for a module or backbone of one's own.
 
-    The loss is the mean over items and outputs of the sum over players of squared errors (Covert et al. 2024), weighted by
-    count. After `fit`: `module_`, `task_`, `readout_`, `best_epoch_`, `evaluations_` (model evaluations spent inside fit) and
-    `history_`, a dict of the losses "train" and "select" per epoch, float64 [epochs + 1], in squared units of the labels'
-    spread; "train"[0] is NaN, nothing having been trained.
+    The loss is the mean over items and outputs of the sum over players of squared errors (Covert et al. 2024), weighted
+    by count. After `fit`: `module_`, `task_`, `readout_`, `best_epoch_`, `evaluations_` (model evaluations spent inside
+    fit) and `history_`, a dict of the losses "train" and "select" per epoch, float64 [epochs + 1], in squared units of
+    the labels' spread; "train"[0] is NaN, nothing having been trained.
 
     Raises BackendUnavailable when torch is not installed, TypeError or ValueError for arguments out of range.
 
@@ -110,7 +113,9 @@ class AttributionNet:
         if isinstance(net, str):
             _checks.choice("net", net, ("auto", *KINDS))
         elif not callable(net):
-            raise TypeError(f"net is a {type(net).__name__}; expected a kind, a torch.nn.Module or a function that makes one.")
+            raise TypeError(
+                f"net is a {type(net).__name__}; expected a kind, a torch.nn.Module or a function that makes one."
+            )
         if backbone is not None and net not in ("auto", "tokens"):
             raise ValueError(f"net is {net!r} and has a backbone; expected 'tokens' or 'auto' with a backbone.")
         if backbone is not None and not callable(backbone):
@@ -123,9 +128,13 @@ class AttributionNet:
         self.objective = _checks.choice("objective", objective, OBJECTIVES)
         self.coalitions = _checks.count("coalitions", coalitions, least=2)
         if self.coalitions % 2:
-            raise ValueError(f"coalitions is {coalitions}; expected an even number, pairs of a coalition and its complement.")
+            raise ValueError(
+                f"coalitions is {coalitions}; expected an even number, pairs of a coalition and its complement."
+            )
         if self.scale == "unit" and (self.efficiency or self.bounded or objective == "coalitions"):
-            raise ValueError("scale='unit' is for labels alone; expected 'global' with efficiency, bounded or objective='coalitions'.")
+            raise ValueError(
+                "scale='unit' is for labels alone; expected 'global' with efficiency, bounded or 'coalitions'."
+            )
         own = backbone is not None or not isinstance(net, str)
         rate = (_FINE_TUNING_RATE if own else _LEARNING_RATE) if learning_rate is None else learning_rate
         self.epochs = _checks.count("epochs", epochs, least=0)
@@ -150,19 +159,27 @@ class AttributionNet:
         """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
 
         X : [items, ...], one array, or a tuple of several as the model takes: numpy, torch, or a frame.
-        labels : fastsa.Labels of a ModelGame of these items, of which those are learned from whose samples determine every
-            player's value, half of them at least; or a fastsa.LabelStream, which goes on while the network trains:
-            an epoch sees what has been made by then, all by the last. Under objective "coalitions" the ModelGame itself.
-        select : labels of independent noise (role "select"), of the same inputs, or of others given as `X_select`. Under
-            objective "coalitions" also a ModelGame, of which `coalitions` of the role select are evaluated once per epoch.
-        ends, ends_select : v(empty) and v(N), [items, 2, outputs], as `fastsa.amortize.ends` gives; needed with `efficiency`
-            unless the labels' estimator has evaluated them (KernelSHAP and its like).
+        labels : fastsa.Labels of a ModelGame of these items, of which those are learned from whose samples determine
+            every player's value, half of them at least; or a fastsa.LabelStream, which goes on while the network
+            trains: an epoch sees what has been made by then, all by the last. Under objective "coalitions" the
+            ModelGame itself.
+        select : labels of independent noise (role "select"), of the same inputs, or of others given as `X_select`.
+            Under objective "coalitions" also a ModelGame, of which `coalitions` of the role select are evaluated once
+            per epoch.
+        ends, ends_select : v(empty) and v(N), [items, 2, outputs], as `fastsa.amortize.ends` gives; needed with
+            `efficiency` unless the labels' estimator has evaluated them (KernelSHAP and its like).
 
-        Raises ValueError for labels of roles certify or truth, labels that share samples with `select`, or of other inputs.
+        Raises ValueError for labels of roles certify or truth, labels that share samples with `select`, or of other
+        inputs.
         """
         weights_file.require_torch()
         plan = planned(
-            Given(X, labels, ends), Given(X_select, select, ends_select), self._kind, self.grid, self.objective, self._efficient
+            Given(X, labels, ends),
+            Given(X_select, select, ends_select),
+            self._kind,
+            self.grid,
+            self.objective,
+            self._efficient,
         )
         from fastsa.amortize.networks import own_state
 
@@ -189,7 +206,9 @@ class AttributionNet:
         totals = None
         if readout.efficient:
             if ends is None:
-                raise ValueError("this net is efficient; give ends, v(empty) and v(N) of each input, as amortize.ends(game) gives.")
+                raise ValueError(
+                    "this net is efficient; give ends, v(empty) and v(N) of each input, as amortize.ends(game) gives."
+                )
             both = checked_ends("ends", ends, arrays[0].shape[0], self.task_.n_outputs)
             totals = both[:, 1] - both[:, 0]
         with own_state(self.seed, self._threads_for(self.kind_)):

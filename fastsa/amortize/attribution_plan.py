@@ -62,7 +62,9 @@ def planned(
         name = type(train.labels).__name__
         raise TypeError(f"objective is 'coalitions' and labels is a {name}; expected a fastsa.games.ModelGame.")
     if isinstance(train.labels, ModelGame) and not from_coalitions:
-        raise TypeError("labels is a ModelGame; expected fastsa.Labels or a LabelStream, unless objective is 'coalitions'.")
+        raise TypeError(
+            "labels is a ModelGame; expected fastsa.Labels or a LabelStream, unless objective is 'coalitions'."
+        )
     inputs = numbers_of("X", train.X)
     own = _part("labels", inputs, train, "ends", efficient)
     task = Task.of(inputs, *own.cells, grid)
@@ -93,7 +95,9 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
     n_items = inputs[0].shape[0]
     if isinstance(given.labels, ModelGame):
         if given.labels.ids.size != n_items:
-            raise ValueError(f"{name} is a game of {given.labels.ids.size} inputs and X has {n_items}; expected the same inputs.")
+            raise ValueError(
+                f"{name} is a game of {given.labels.ids.size} inputs and X has {n_items}; expected the same inputs."
+            )
         found: Any = given.labels
         n_outputs = found.n_outputs
     else:
@@ -107,5 +111,7 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
         return Part(inputs, found, None)  # the game is asked when work begins
     known = ends_of_labels(given.labels)
     if known is None:
-        raise ValueError(f"an efficient net needs {ends_name}, v(empty) and v(N) of each input; give what amortize.ends(game) gives.")
+        raise ValueError(
+            f"an efficient net needs {ends_name}, v(empty) and v(N) of each input; give what amortize.ends(game) gives."
+        )
     return Part(inputs, found, known)

@@ -19,8 +19,9 @@ _BACKGROUND_ALONE = (Baseline, Groups, Marginal, Patches)
 def ends(game: ModelGame) -> NDArray[np.float64]:
     """v(empty) and v(N) of every input: float64 [items, 2, outputs].
 
-    One evaluation per input, and one for the empty coalition where it is the same for all: under Baseline, Marginal, Groups
-    and Patches, of a Marginal background the mean over all its rows. Under other maskers two evaluations per input.
+    One evaluation per input, and one for the empty coalition where it is the same for all: under Baseline, Marginal,
+    Groups and Patches, of a Marginal background the mean over all its rows. Under other maskers two evaluations per
+    input.
 
     >>> import fastsa, numpy as np
     >>> game = fastsa.games.ModelGame(lambda x: x.sum(axis=1), np.array([[1.0, 2.0]]), fastsa.games.Baseline(1.0))
@@ -45,7 +46,11 @@ def ends_cost(game: ModelGame) -> int:
 
 def ends_of_labels(labels: Any) -> NDArray[np.float64] | None:
     """The ends that the labels' own estimator evaluated, or None where it did not, or only under drawn backgrounds."""
-    if not isinstance(labels, Labels) or not isinstance(labels.statistics, Pool) or labels.statistics.empty.shape[1] > 1:
+    if (
+        not isinstance(labels, Labels)
+        or not isinstance(labels.statistics, Pool)
+        or labels.statistics.empty.shape[1] > 1
+    ):
         return None
     both = np.stack([labels.statistics.empty[:, 0], labels.statistics.whole], axis=1)
     return both if np.isfinite(both).all() else None
@@ -55,7 +60,9 @@ def checked_ends(name: str, given: Any, n_items: int, n_outputs: int) -> NDArray
     """[items, 2, outputs], finite."""
     both = np.asarray(given, dtype=np.float64)
     if both.shape != (n_items, 2, n_outputs):
-        raise ValueError(f"{name} has shape {both.shape}; expected ({n_items}, 2, {n_outputs}): v(empty) and v(N), as amortize.ends(game) gives.")
+        raise ValueError(
+            f"{name} has shape {both.shape}; expected ({n_items}, 2, {n_outputs}), as amortize.ends(game) gives."
+        )
     if not np.isfinite(both).all():
         raise ValueError(f"{name} holds a number that is not finite; expected v(empty) and v(N) of every input.")
     return both

@@ -34,9 +34,10 @@ class ToLabels:
     """Mean over items and outputs of the sum over players of squared errors, weighted by count (Covert et al. 2024).
 
     Under "unit" scaling the sum of two losses: of the direction, |raw - label / |label||^2; and of the log norm,
-    exp(log norm) - <direction, label> log norm. That product is unbiased for the length that fits best along the direction,
-    where the norm of a noisy label is too long; and the loss, a Bregman divergence, is least at its mean, as squared error
-    would be, but does not leave the long tail of norms to rule (both up to constants; Banerjee et al., JMLR 2005).
+    exp(log norm) - <direction, label> log norm. That product is unbiased for the length that fits best along the
+    direction, where the norm of a noisy label is too long; and the loss, a Bregman divergence, is least at its mean, as
+    squared error would be, but does not leave the long tail of norms to rule (both up to constants; Banerjee et al.,
+    JMLR 2005).
     """
 
     def __init__(
@@ -83,13 +84,22 @@ class ToLabels:
 
 
 class ToCoalitions:
-    """The weighted least squares whose solution is the Shapley value, on fresh coalitions (FastSHAP; Jethani et al. 2022).
+    """The least squares that the Shapley value solves, on fresh coalitions (FastSHAP; Jethani et al., ICLR 2022).
 
     For every item of a batch, `coalitions` of the Shapley kernel, each with its complement; the loss is the mean of
     (v(S) - v(empty) - sum over S of phi)^2 over them and over outputs, phi being efficient.
     """
 
-    def __init__(self, game: ModelGame, ends: NDArray[np.float64], shape: Readout, coalitions: int, seed: int, role: str, fresh: bool) -> None:
+    def __init__(
+        self,
+        game: ModelGame,
+        ends: NDArray[np.float64],
+        shape: Readout,
+        coalitions: int,
+        seed: int,
+        role: str,
+        fresh: bool,
+    ) -> None:
         """With `fresh` every call draws new coalitions; without, the same again."""
         self._game, self._pairs, self._seed, self._role, self._fresh = game, coalitions // 2, seed, role, fresh
         self._empty, self._all = ends[:, 0], np.arange(game.ids.size)

@@ -61,7 +61,10 @@ def load(kind: type[AttributionNet], path: Path, own: Any, backbone: Any) -> Att
 
     from fastsa.amortize.networks import own_state
 
-    for name, saved, given in (("net", description["net"] == "own", own), ("backbone", description["backbone"], backbone)):
+    for name, saved, given in (
+        ("net", description["net"] == "own", own),
+        ("backbone", description["backbone"], backbone),
+    ):
         if saved != (given is not None):
             needed = f"was saved with a {name} of its own; give it again, as load(path, {name}=...)"
             raise ValueError(f"{path} {needed if saved else f'has no {name} of its own; load it without'}.")

@@ -38,23 +38,25 @@ def masked_surrogate(
     n_threads: int | None = None,
     progress: bool = False,
 ) -> torch.nn.Module:
-    """Fine-tune a copy of `module` to say of masked inputs what the original says of whole ones; returned in evaluation mode.
+    """A copy of `module` fine-tuned to say of masked inputs what the original says of whole ones; in evaluation mode.
 
-    Every time an input is seen a chance u ~ U(0, 1) is drawn, and each player stays with chance 1 - u (Covert et al. 2024,
-    after Frye et al. 2021). A model that has only met whole inputs is off its ground on masked ones, and attributions of the
-    copy are about the information in the players, not about the mask.
+    Every time an input is seen a chance u ~ U(0, 1) is drawn, and each player stays with chance 1 - u (Covert et al.
+    2024, after Frye et al. 2021). A model that has only met whole inputs is off its ground on masked ones, and
+    attributions of the copy are about the information in the players, not about the mask.
 
     module : a torch module in evaluation mode, on its own device; it is not changed.
     X : inputs [items, ...], a tuple of arrays where the module takes several.
-    masker : one of fastsa.games. Marginal draws one background row per input and step; Tokens stay in place (drop=False).
-    loss : "kl" (default), KL(original || copy) of class probabilities: rows of the original that are probabilities are taken
-        as they are, all others as logits; or "squared" error.
+    masker : one of fastsa.games. Marginal draws one background row per input and step; Tokens stay in place
+        (drop=False).
+    loss : "kl" (default), KL(original || copy) of class probabilities: rows of the original that are probabilities are
+        taken as they are, all others as logits; or "squared" error.
     X_select : inputs on which the epoch of least loss is chosen, under masks that stay; without, the last is kept.
-    epochs, learning_rate, batch_size, decay, weight_decay : of Adam, AdamW with a weight decay. Default 50, 1e-4, 64, linear.
+    epochs, learning_rate, batch_size, decay, weight_decay : of Adam, AdamW with a weight decay. Default 50, 1e-4, 64,
+        linear.
     seed : fixes masks, batches and dropout; torch's global generator is left as it was.
 
-    Raises ValueError for a module in training mode, inputs that do not fit the masker, "kl" of a single output, outputs that
-    are not finite; TypeError for other models; BackendUnavailable without torch.
+    Raises ValueError for a module in training mode, inputs that do not fit the masker, "kl" of a single output, outputs
+    that are not finite; TypeError for other models; BackendUnavailable without torch.
 
     >>> import fastsa, torch
     >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3)).eval()
@@ -81,7 +83,9 @@ def masked_surrogate(
     try:
         with own_state(seed, threads):
             train = _Masked(module, X, masker, loss, seed, schedule.batch_size)
-            select = None if X_select is None else _Masked(module, X_select, masker, loss, seed + 1, schedule.batch_size)
+            select = (
+                None if X_select is None else _Masked(module, X_select, masker, loss, seed + 1, schedule.batch_size)
+            )
             return _trained(copy.deepcopy(module), train, select, schedule, seed, finish)
     finally:
         close()
@@ -126,18 +130,24 @@ class _Masked:
         arrays = TorchModel(module).arrays
         inputs = tuple(arrays.of("X", x) for x in (X if isinstance(X, tuple) else (X,)))
         if len({x.shape[0] for x in inputs}) != 1 or inputs[0].shape[0] == 0:
-            raise ValueError(f"X has shapes {[tuple(x.shape) for x in inputs]}; expected at least one item, the same in all.")
+            raise ValueError(
+                f"X has shapes {[tuple(x.shape) for x in inputs]}; expected at least one item, the same in all."
+            )
         self.items = int(inputs[0].shape[0])
         self._bound = masker.bind(inputs, arrays)
         self._rng, self._seed, self._batch_size = np.random.default_rng(seed), seed, batch_size
         everyone = np.ones((self.items, self._bound.n_players), np.bool_)
         parts = np.array_split(np.arange(self.items), -(-self.items // batch_size))
         with torch.no_grad():
-            whole = torch.cat([self._outputs(module, part, everyone[part], np.zeros(part.size, np.int64)) for part in parts])
+            whole = torch.cat(
+                [self._outputs(module, part, everyone[part], np.zeros(part.size, np.int64)) for part in parts]
+            )
         if not torch.isfinite(whole).all():
             raise ValueError("module answered a value that is not finite; expected finite numbers for every input.")
         if loss == "kl" and whole.shape[1] < 2:
-            raise ValueError("loss is 'kl' and the module has a single output; expected class scores, or loss='squared'.")
+            raise ValueError(
+                "loss is 'kl' and the module has a single output; expected class scores, or loss='squared'."
+            )
         probable = bool((whole >= 0).all()) and bool(((whole.sum(dim=1) - 1).abs() < _MOST_OFF).all())
         self._loss = "squared" if loss == "squared" else ("probabilities" if probable else "logits")
         self._whole = whole if self._loss != "logits" else whole.log_softmax(dim=1)
@@ -150,7 +160,10 @@ class _Masked:
         chance = rng.random((items.size, 1))
         members = rng.random((items.size, self._bound.n_players)) >= chance
         background = rng.integers(self._bound.n_background, size=items.size)
-        said, wanted = self._outputs(module, items, members, background), self._whole[torch.from_numpy(items).to(self._whole.device)]
+        said, wanted = (
+            self._outputs(module, items, members, background),
+            self._whole[torch.from_numpy(items).to(self._whole.device)],
+        )
         if self._loss == "squared":
             return ((said - wanted) ** 2).sum(dim=1).mean()
         if self._loss == "probabilities":
@@ -168,10 +181,14 @@ class _Masked:
         with torch.no_grad():
             return sum(float(self.loss(module, part, rng)) * part.size for part in parts) / self.items
 
-    def _outputs(self, module: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> Any:
+    def _outputs(
+        self, module: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]
+    ) -> Any:
         said = self._bound.outputs(module, items, members, background)
         if said.ndim not in (1, 2) or said.shape[0] != items.size:
-            raise ValueError(f"module answered shape {tuple(said.shape)} for {items.size} rows; expected [rows] or [rows, outputs].")
+            raise ValueError(
+                f"module answered shape {tuple(said.shape)} for {items.size} rows; expected [rows] or [rows, outputs]."
+            )
         return said[:, None] if said.ndim == 1 else said
 
 

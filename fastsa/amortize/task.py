@@ -71,7 +71,9 @@ class Task:
         if self.grid is not None and kind in ("conv", "tokens") and not with_backbone:
             _, height, width = first
             if height % self.grid[0] or width % self.grid[1]:
-                raise ValueError(f"images are {height} x {width}; a grid of {self.grid[0]} x {self.grid[1]} does not divide them.")
+                raise ValueError(
+                    f"images are {height} x {width}; a grid of {self.grid[0]} x {self.grid[1]} does not divide them."
+                )
 
     def config(self) -> dict[str, Any]:
         """As plain data; `of_config` makes it again."""
@@ -85,7 +87,7 @@ class Task:
 
 
 def numbers_of(name: str, X: Any, task: Task | None = None) -> tuple[NDArray[Any], ...]:
-    """The inputs of a network, as many as the model takes, checked: integers [items, length] are tokens, int64; all else float32.
+    """The inputs of a network, checked: integers [items, length] are tokens and become int64, all else float32.
 
     Raises TypeError for what are no numbers, ValueError for no items, numbers that are not finite, or shapes other than
     the task's.
@@ -98,7 +100,9 @@ def numbers_of(name: str, X: Any, task: Task | None = None) -> tuple[NDArray[Any
     if task is not None and tuple(x.shape[1:] for x in arrays) != task.shapes:
         raise ValueError(f"{name} has inputs of shapes {[x.shape[1:] for x in arrays]}; expected {list(task.shapes)}.")
     if task is not None and bool(task.vocabulary) != (arrays[0].dtype.kind == "i"):
-        raise TypeError(f"{name} has dtype {np.asarray(given[0]).dtype}; expected {'integers' if task.vocabulary else 'real numbers'}, as in training.")
+        raise TypeError(
+            f"{name} has dtype {np.asarray(given[0]).dtype}; expected {'integers' if task.vocabulary else 'floats'}, as in training."
+        )
     return arrays
 
 

@@ -20,7 +20,7 @@ DECAYS = ("cosine", "linear")
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam over `epochs` passes in batches of `batch_size`, the learning rate decaying to 0; AdamW with a weight decay."""
+    """Adam over `epochs` passes in batches of `batch_size`, its rate decaying to 0; AdamW with a weight decay."""
 
     epochs: int
     learning_rate: float
@@ -73,9 +73,7 @@ class Course:
         self._module = module
         self._kept = copy.deepcopy(module.state_dict())
 
-    def record(
-        self, train: float, select: float | None = None, convincing: Callable[[], bool] = lambda: True
-    ) -> None:
+    def record(self, train: float, select: float | None = None, convincing: Callable[[], bool] = lambda: True) -> None:
         """An epoch has ended with these losses; a lower select loss counts only where it is `convincing`."""
         self.train.append(train)
         if select is not None:

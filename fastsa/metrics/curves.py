@@ -1,4 +1,4 @@
-"""Insertion and deletion curves: what the model says while players join, or leave, in the order of their attributions."""
+"""Insertion and deletion curves: what a model says while players join, or leave, in the order of their attributions."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def insertion_curve(game: ModelGame, attributions: Any, *, output: Any = None, p
 
     Good attributions make a high curve. `attributions` are [items, players, outputs] of the game's items, as labels and
     explainers give; [items, players] where the game has one output. Every output has an order of its own, by its own
-    attributions; equal ones join by position. `output` takes one output: a position, or one per item [items], such as the
-    predicted class. `points` scores so many coalitions of evenly spaced sizes, both ends included; default all players + 1.
+    attributions; equal ones join by position. `output` takes one output: a position, or one per item [items], such as
+    the predicted class. `points` scores so many coalitions of evenly spaced sizes, both ends included; default all
+    players + 1.
 
     Cost: points evaluations per item and output taken; under Marginal masking each is a mean over the background.
 
@@ -78,7 +79,9 @@ def deletion_curve(game: ModelGame, attributions: Any, *, output: Any = None, po
     return Curve(sizes / n, values[:, ::-1])
 
 
-def _values(game: ModelGame, order: NDArray[np.int64], taken: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _values(
+    game: ModelGame, order: NDArray[np.int64], taken: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Outputs after the first `sizes` players of each order: [items, points, outputs], or [items, points]."""
     n_orders, n = order.shape[0] * (order.shape[1] if order.ndim == 3 else 1), order.shape[-1]
     items = np.repeat(np.arange(order.shape[0]), n_orders // order.shape[0])
@@ -111,7 +114,9 @@ def _checked(
     if given.shape != (items, n, outputs):
         raise ValueError(f"attributions have shape {given.shape}; expected ({items}, {n}, {outputs}).")
     if not np.isfinite(given).all():
-        raise ValueError("attributions hold a number that is not finite; expected an order of the players of every item.")
+        raise ValueError(
+            "attributions hold a number that is not finite; expected an order of the players of every item."
+        )
     points = n + 1 if points is None else _checks.count("points", points, least=2, most=n + 1)
     sizes = np.round(np.linspace(0, n, points)).astype(np.int64)
     by_output = given.transpose(0, 2, 1)
@@ -119,7 +124,9 @@ def _checked(
         return by_output, np.broadcast_to(np.arange(outputs), (items, outputs)), sizes
     taken = np.asarray(output)
     if taken.dtype.kind not in "iu" or taken.shape not in ((), (items,)):
-        raise ValueError(f"output has shape {taken.shape} and dtype {taken.dtype}; expected a position, or one for each of {items} items.")
+        raise ValueError(
+            f"output has shape {taken.shape} and dtype {taken.dtype}; expected a position, or one for each of {items} items."
+        )
     if taken.min() < 0 or taken.max() >= outputs:
         raise ValueError(f"output reaches from {taken.min()} to {taken.max()}; expected 0 to {outputs - 1}.")
     taken = np.broadcast_to(taken, (items,)).astype(np.int64)

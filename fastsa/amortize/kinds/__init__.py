@@ -28,8 +28,8 @@ def build(
 ) -> torch.nn.Module:
     """A module that maps inputs to [rows, players (+ 1 with norms), outputs], or the same flattened.
 
-    `inputs` are those whose spread it takes as unit; None where weights will be filled in from a file. What is not drawn
-    from `generator` is drawn from torch's own.
+    `inputs` are those whose spread it takes as unit; None where weights will be filled in from a file. What is not
+    drawn from `generator` is drawn from torch's own.
     """
     if kind == "mlp":
         return Flat(task, (width,) * depth, with_norm, inputs, generator)

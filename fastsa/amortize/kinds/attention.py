@@ -9,7 +9,7 @@ _HEAD_WIDTH = 32
 
 
 class AttentionBlock(torch.nn.Module):
-    """Self-attention and a GELU layer, each behind a LayerNorm and beside a residual: [rows, tokens, width] to the same."""
+    """Self-attention and a GELU layer, each behind a LayerNorm, beside a residual: [rows, tokens, width] to the same."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -11,7 +11,8 @@ from fastsa.amortize.task import Task
 class NodesBody(torch.nn.Module):
     """(features [rows, nodes, d], adjacency [rows, nodes, nodes]) to [rows, nodes, width], in `depth` + 1 rounds.
 
-    In each a node adds what a layer makes of itself, the sum and the mean over its neighbours, and the mean over the graph.
+    In each a node adds what a layer makes of itself, the sum and the mean over its neighbours, and the mean over the
+    graph.
     """
 
     def __init__(self, task: Task, width: int, depth: int, inputs: tuple[torch.Tensor, ...] | None) -> None:
@@ -21,7 +22,10 @@ class NodesBody(torch.nn.Module):
         self.embed = torch.nn.Linear(task.shapes[0][1] + 1, width)
         self.rounds = torch.nn.ModuleList(
             torch.nn.Sequential(
-                torch.nn.LayerNorm(4 * width), torch.nn.Linear(4 * width, width), torch.nn.GELU(), torch.nn.Linear(width, width)
+                torch.nn.LayerNorm(4 * width),
+                torch.nn.Linear(4 * width, width),
+                torch.nn.GELU(),
+                torch.nn.Linear(width, width),
             )
             for _ in range(depth + 1)
         )

@@ -11,7 +11,7 @@ _KERNEL = 5
 
 
 class StepsBody(torch.nn.Module):
-    """[rows, steps, channels] to [rows, steps, width]: `depth` residual convolutions, and a GRU forwards and backwards."""
+    """[rows, steps, channels] to [rows, steps, width]: `depth` residual convolutions, and a GRU both ways."""
 
     def __init__(self, task: Task, width: int, depth: int, inputs: tuple[torch.Tensor, ...] | None) -> None:
         super().__init__()

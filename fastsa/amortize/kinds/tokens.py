@@ -15,7 +15,7 @@ _ROWS_PROBED = 2
 
 
 class BackboneBody(torch.nn.Module):
-    """Token features of a backbone, then one attention block (Covert et al. 2024); a class token in front is dropped."""
+    """Token features of a backbone, then one attention block (Covert et al. 2024); a class token is dropped."""
 
     def __init__(self, backbone: torch.nn.Module, task: Task, inputs: tuple[torch.Tensor, ...] | None) -> None:
         super().__init__()
@@ -28,7 +28,9 @@ class BackboneBody(torch.nn.Module):
         given = apply(self._features, tuple(x[:_ROWS_PROBED].to(_device(backbone)) for x in probe)).shape
         if len(given) != 3 or given[1] - task.n_players not in (0, 1):
             n = task.n_players
-            raise ValueError(f"backbone gives features of shape {given}; expected [rows, {n} or {n + 1}, width], a token per player.")
+            raise ValueError(
+                f"backbone gives features of shape {given}; expected [rows, {n} or {n + 1}, width], a token per player."
+            )
         self.width = int(given[2])
         self.block = AttentionBlock(self.width).to(_device(backbone))
 
