@@ -52,15 +52,20 @@ def run(
     chunk: int,
     n_threads: int | None = None,
     cancel: Cancel | None = None,
+    brief: bool = False,
 ) -> None:
     """Call `kernel(begin, end, flag)` for every chunk of rows; the chunks depend on the problem, never on the threads.
 
     The caller's thread only waits, so that Ctrl-C reaches it: it then sets the flag, waits for the kernels to return
-    and raises. An exception in a kernel stops the others and is raised.
+    and raises. An exception in a kernel stops the others and is raised. `brief` says that a chunk takes a millisecond or
+    so: one that is alone then runs on the caller's thread, since handing it over would cost more than Ctrl-C can wait.
     """
     cancel = Cancel() if cancel is None else cancel
     if cancel.is_set():
         raise Cancelled
+    if brief and n_rows <= chunk:
+        _guarded(kernel, 0, n_rows, cancel)
+        return
     pool = _pool(resolve(n_threads))
     tasks: list[Future[None]] = []
     try:

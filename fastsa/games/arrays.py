@@ -33,8 +33,23 @@ class Arrays(Protocol):
         ...
 
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
-        """`inside`, an array of the caller's own that may be overwritten, where `keep`; `outside` elsewhere."""
+        """A new array: `inside` where `keep`, `outside` elsewhere."""
         ...
+
+
+class Batch:
+    """Where masked inputs are made: memory that is kept between batches, because fresh pages cost more than use, and threads."""
+
+    def __init__(self, n_threads: int | None = 1) -> None:
+        self.n_threads = n_threads
+        self._bytes = np.empty(0, dtype=np.uint8)
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """An array whose numbers are anything; it holds until the next is asked for."""
+        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if n_bytes > self._bytes.size:
+            self._bytes = np.empty(n_bytes, dtype=np.uint8)
+        return self._bytes[:n_bytes].view(dtype).reshape(shape)
 
 
 _ENTRIES_IN_CACHE = 1 << 18
@@ -63,8 +78,7 @@ class NumpyArrays:
         return array[rows]
 
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
-        np.copyto(inside, outside, where=~keep)
-        return inside
+        return np.where(keep, inside, outside)
 
 
 class TorchArrays:

@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.games.arrays import Arrays
+from fastsa.games.arrays import Arrays, Batch
+from fastsa.ops.masked import write_masked
+
+
+Behind = NDArray[np.int64] | slice
+"""One background row for each coalition, or a range of rows that stand behind every coalition in turn."""
 
 
 class Bound(Protocol):
@@ -19,8 +24,8 @@ class Bound(Protocol):
     n_background: int
     """Rows that stand in for absent players, of which a coalition's value is the mean."""
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> NDArray[Any]:
-        """What the model says of these items, each with some members present and one background row behind them."""
+    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+        """What the model says of these items, each with some members present, over the background `behind` them."""
         ...
 
     def digest(self) -> list[NDArray[Any]]:
@@ -220,19 +225,39 @@ class _Replace:
         self.n_background = int(outside.shape[0])
         self._inputs, self._outside, self._arrays = inputs, outside, arrays
         self._players = players
-        self._one_each = players.ndim == 1 and np.array_equal(players, np.arange(inputs.shape[-1])) and inputs.ndim == 2
+        self._shape = tuple(inputs.shape[1:])
+        everyone = np.broadcast_to(players, self._shape).reshape(-1)
+        self._player_of = None if np.array_equal(everyone, np.arange(everyone.size)) else everyone.astype(np.int32)
+        self._flat = None
+        if isinstance(inputs, np.ndarray) and inputs.dtype in (np.float32, np.float64):
+            self._flat = tuple(np.ascontiguousarray(a).reshape(a.shape[0], -1) for a in (inputs, outside))
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> NDArray[Any]:
+    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+        masked = self._masked if self._flat is None else self._masked_natively
+        return model(masked(items, members, behind, batch))
+
+    def _masked_natively(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+        inputs, outside = self._flat
+        rows = None if isinstance(behind, slice) else behind
+        outside = outside if rows is not None else outside[behind]
+        n_rows = members.shape[0] * (1 if rows is not None else outside.shape[0])
+        out = batch.array((n_rows, inputs.shape[1]), inputs.dtype)
+        write_masked(inputs, items, members, outside, rows, self._player_of, out, n_threads=batch.n_threads)
+        return out.reshape(n_rows, *self._shape)
+
+    def _masked(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> Any:
         arrays = self._arrays
-        keep = members if self._one_each else members[:, self._players.reshape(-1)].reshape(-1, *self._aligned)
+        keep = members if self._player_of is None else members[:, self._players.reshape(-1)]
+        keep = arrays.booleans(keep.reshape(-1, *self._aligned))
         inside = arrays.take(self._inputs, arrays.index(items))
-        outside = self._outside if self.n_background == 1 else arrays.take(self._outside, arrays.index(background))
-        return model(arrays.where(arrays.booleans(keep), inside, outside))
+        if isinstance(behind, slice):
+            return arrays.where(keep[:, None], inside[:, None], self._outside[behind][None]).reshape(-1, *self._shape)
+        outside = self._outside if self.n_background == 1 else arrays.take(self._outside, arrays.index(behind))
+        return arrays.where(keep, inside, outside)
 
     @property
     def _aligned(self) -> tuple[int, ...]:
-        missing = self._inputs.ndim - 1 - self._players.ndim
-        return (1,) * missing + self._players.shape
+        return (1,) * (len(self._shape) - self._players.ndim) + self._players.shape
 
     def digest(self) -> list[NDArray[Any]]:
         return [_numpy(self._inputs), _numpy(self._outside), self._players]
@@ -245,7 +270,7 @@ class _Tokens:
         self.n_players = int(tokens.shape[1])
         self._tokens, self._drop, self._pad, self._arrays = tokens, drop, pad, arrays
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> NDArray[Any]:
+    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
         if not self._drop:
             return model(*self._masked(items, members))
         sizes = members.sum(axis=1)
@@ -288,7 +313,7 @@ class _Nodes:
         self.n_players = int(features.shape[1])
         self._features, self._adjacency, self._arrays = features, adjacency, arrays
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> NDArray[Any]:
+    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
         arrays = self._arrays
         rows, present = arrays.index(items), arrays.booleans(members)
         features = arrays.take(self._features, rows) * present[:, :, None]

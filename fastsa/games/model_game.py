@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa._threads import Cancel, Cancelled
+from fastsa.games.arrays import Batch
 from fastsa.games.game import check_coalitions, check_max_bytes
-from fastsa.games.maskers import Masker
+from fastsa.games.maskers import Behind, Masker
 from fastsa.games.models import model_of
 from fastsa.ops import Lanes, Walks, background_rows
 from fastsa.ops.memberships import write_memberships
@@ -40,7 +41,7 @@ class ModelGame:
         predictor's settings, a callable's name.
 
     The model is called once here, for its outputs. Batches hold rows of many inputs; one that runs out of memory is halved
-    and tried again. A model may overwrite the batch it is given.
+    and tried again. A model may overwrite the batch it is given, but must not keep it: the next one is made in its memory.
 
     Raises TypeError for a model that does not predict; ValueError for a module in training mode, inputs that do not fit the
     masker, and outputs that are not finite or of another shape.
@@ -70,7 +71,7 @@ class ModelGame:
         self.draws_background = masker.draws_background and self._bound.n_background > 1
         self.n_outputs = 0
         everyone = np.ones((1, self.n_players), dtype=np.bool_)
-        self.n_outputs = self._outputs(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)).shape[1]
+        self.n_outputs = self._outputs(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64), Batch()).shape[1]
         self.fingerprint = self._hash()
 
     def walk(
@@ -97,6 +98,7 @@ class ModelGame:
         drawn = None if lanes.samples is None or not self.draws_background else np.repeat(self._drawn(lanes, n_threads), repeats)
         values = np.empty((walks.n_values, self.n_outputs))
         rows = self._rows_per_batch(check_max_bytes(max_bytes))
+        batch = Batch(n_threads)
         members = np.empty((min(rows, walks.n_values), self.n_players), dtype=np.bool_)
         for first in range(0, walks.n_values, rows):
             if cancel is not None and cancel.is_set():
@@ -105,7 +107,7 @@ class ModelGame:
             part = members[: stop - first]
             write_memberships(walks, part, first, n_threads=n_threads, cancel=cancel)
             own = None if drawn is None else drawn[first:stop]
-            values[first:stop] = self._values(items[first:stop], part, own, rows)
+            values[first:stop] = self._values(items[first:stop], part, own, rows, batch)
         return values
 
     def evaluate(self, items: Any, coalitions: Any) -> NDArray[np.float64]:
@@ -134,46 +136,46 @@ class ModelGame:
         return max(1, min(within, self._model.arrays.entries_per_batch // self._entries))
 
     def _values(
-        self, items: NDArray[np.int64], members: NDArray[np.bool_], drawn: NDArray[np.int64] | None, rows: int
+        self, items: NDArray[np.int64], members: NDArray[np.bool_], drawn: NDArray[np.int64] | None, rows: int, batch: Batch
     ) -> NDArray[np.float64]:
         """One value per coalition: under its own background row, or the mean over all of them."""
         n_background = self._bound.n_background
         if n_background == 1:
             drawn = np.zeros(items.size, np.int64)
         if drawn is not None:
-            return self._outputs(items, members, drawn)
+            return self._outputs(items, members, drawn, batch)
         total = np.zeros((items.size, self.n_outputs))
         together = max(1, rows // n_background)
         for first in range(0, items.size, together):
             own = slice(first, min(first + together, items.size))
             for begin in range(0, n_background, rows):
-                behind = np.arange(begin, min(begin + rows, n_background))
-                count = own.stop - own.start
-                outputs = self._outputs(
-                    np.repeat(items[own], behind.size), np.repeat(members[own], behind.size, axis=0), np.tile(behind, count)
-                )
-                total[own] += outputs.reshape(count, behind.size, -1).sum(axis=1)
+                behind = slice(begin, min(begin + rows, n_background))
+                outputs = self._outputs(items[own], members[own], behind, batch)
+                total[own] += outputs.reshape(own.stop - own.start, behind.stop - begin, -1).sum(axis=1)
         return total / n_background
 
-    def _outputs(self, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _outputs(
+        self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[np.float64]:
         """The model's outputs [rows, outputs], checked; in halves where a batch does not fit into memory."""
         try:
-            answer = self._bound.outputs(self._model, items, members, background)
+            answer = self._bound.outputs(self._model, items, members, behind, batch)
         except (MemoryError, RuntimeError) as error:
-            if items.size == 1 or not _is_out_of_memory(error):
+            halves = _halves(items, members, behind)
+            if len(halves) < 2 or not _is_out_of_memory(error):
                 raise
-            half = items.size // 2
-            parts = (slice(0, half), slice(half, None))
-            return np.concatenate([self._outputs(items[p], members[p], background[p]) for p in parts])
+            return np.concatenate([self._outputs(*half, batch).copy() for half in halves])
+        rows_each = behind.stop - behind.start if isinstance(behind, slice) else 1
+        rows = items.size * rows_each
         if answer.dtype.kind not in "fiub":
             raise TypeError(f"model answered dtype {answer.dtype}; expected real numbers.")
         values = answer[:, None] if answer.ndim == 1 else answer
         outputs = self.n_outputs or (values.shape[1] if values.ndim == 2 else 0)
-        if values.ndim != 2 or values.shape != (items.size, outputs) or outputs == 0:
-            expected = f"[{items.size}, {self.n_outputs}]" if self.n_outputs else f"[{items.size}] or [{items.size}, outputs]"
-            raise ValueError(f"model answered shape {answer.shape} for {items.size} rows; expected {expected}.")
+        if values.ndim != 2 or values.shape != (rows, outputs) or outputs == 0:
+            expected = f"[{rows}, {self.n_outputs}]" if self.n_outputs else f"[{rows}] or [{rows}, outputs]"
+            raise ValueError(f"model answered shape {answer.shape} for {rows} rows; expected {expected}.")
         if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0]) // rows_each
             size = int(members[row].sum())
             raise ValueError(f"model answered a value that is not finite for item {items[row]} with {size} of {self.n_players} players.")
         return values.astype(np.float64, copy=False)
@@ -185,6 +187,19 @@ class ModelGame:
             digest.update(repr((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).data if array.dtype.kind != "O" else repr(array.tolist()).encode())
         return digest.hexdigest()
+
+
+def _halves(
+    items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind
+) -> list[tuple[NDArray[np.int64], NDArray[np.bool_], Behind]]:
+    """Two batches that make one; a single coalition's background is halved, and a single row is not."""
+    if items.size > 1:
+        parts = (slice(0, items.size // 2), slice(items.size // 2, None))
+        return [(items[p], members[p], behind if isinstance(behind, slice) else behind[p]) for p in parts]
+    if not isinstance(behind, slice) or behind.stop - behind.start < 2:
+        return [(items, members, behind)]
+    middle = (behind.start + behind.stop) // 2
+    return [(items, members, slice(*ends)) for ends in ((behind.start, middle), (middle, behind.stop))]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from fastsa.ops.background import background_rows
 from fastsa.ops.moments import Moments
 from fastsa.ops.coalitions import draws_with_replacement, members, pack, prefix_coalitions, subsets, unpack
+from fastsa.ops.masked import masked
 from fastsa.ops.memberships import memberships
 from fastsa.ops.permutations import permutations
 from fastsa.ops.shapley_regression import shapley_regression
@@ -14,6 +15,7 @@ __all__ = [
     "Walks",
     "background_rows",
     "draws_with_replacement",
+    "masked",
     "members",
     "memberships",
     "pack",

@@ -60,4 +60,4 @@ def write_memberships(
         _core.memberships(out, view, walks.rows, first, begin, end, flag)
 
     chunk = max(1, _BYTES_PER_CHUNK // out.shape[1])
-    _threads.run(kernel, out.shape[0], chunk=chunk, n_threads=n_threads, cancel=cancel)
+    _threads.run(kernel, out.shape[0], chunk=chunk, n_threads=n_threads, cancel=cancel, brief=True)
