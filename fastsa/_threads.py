@@ -63,10 +63,13 @@ def run(
     cancel = Cancel() if cancel is None else cancel
     if cancel.is_set():
         raise Cancelled
+    n_threads = resolve(n_threads)
     if brief and n_rows <= chunk:
         _guarded(kernel, 0, n_rows, cancel)
+        if cancel.is_set():
+            raise Cancelled
         return
-    pool = _pool(resolve(n_threads))
+    pool = _pool(n_threads)
     tasks: list[Future[None]] = []
     try:
         for start in range(0, n_rows, chunk):

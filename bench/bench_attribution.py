@@ -1,0 +1,73 @@
+"""Attribution of a model's inputs where the model costs nothing: what KernelSHAP and tabular masking add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import fastsa
+from fastsa import ops
+
+PLAYERS, PAIRS, INPUTS = 196, 256, 64
+ROWS, MASKS = 100, 256
+
+
+def kernel_shap(n_threads: int | None = None, estimator: fastsa.estimators.Estimator | None = None) -> Callable[[], object]:
+    """Labels of a linear model's inputs, from the draw to the regression."""
+    rng = np.random.default_rng(0)
+    inputs, weights = rng.normal(size=(INPUTS, PLAYERS)).astype(np.float32), rng.normal(size=PLAYERS).astype(np.float32)
+    game = fastsa.games.ModelGame(lambda x: x @ weights, inputs, fastsa.games.Baseline(0.0))
+    estimator = estimator or fastsa.estimators.KernelSHAP()
+    return lambda: fastsa.LabelStream(game, estimator, samples=PAIRS, n_threads=n_threads).collect().mean
+
+
+def masking(features: int) -> Callable[[], object]:
+    """From coalitions to a model's rows over a whole background, one thread; the model answers without reading them."""
+    rng = np.random.default_rng(0)
+    background, inputs = (rng.normal(size=(rows, features)).astype(np.float32) for rows in (ROWS, 8))
+    answers = np.zeros(1 << 18, np.float32)
+    game = fastsa.games.ModelGame(lambda x: answers[: len(x)], inputs, fastsa.games.Marginal(background, whole=True))
+    walks = ops.Walks.of_coalitions(rng.random((MASKS, features)) < 0.5, ops.Lanes(rng.integers(0, 8, MASKS)))
+    return lambda: game.walk(walks, n_threads=1)
+
+
+@pytest.mark.parametrize("estimator", [fastsa.estimators.KernelSHAP(), fastsa.estimators.LeverageSHAP()])
+def test_kernel_shap_of_a_free_model(benchmark, compare, estimator):
+    run = kernel_shap(estimator=estimator)
+    name = type(estimator).__name__
+    compare.rate(f"{name}, {PLAYERS} players, {PAIRS} pairs: inputs", run, amount=INPUTS, unit="/s", bar=0)
+    benchmark(run)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_regression_alone(benchmark, compare, weighted):
+    rng = np.random.default_rng(0)
+    members = ops.pack(rng.random((INPUTS, PAIRS, PLAYERS)) < rng.random((INPUTS, PAIRS, 1)))
+    values, totals = rng.normal(size=(INPUTS, PAIRS, 2, 1)), rng.normal(size=(INPUTS, 1))
+    weight = np.linspace(1.0, 2.0, PLAYERS + 1) if weighted else None
+
+    def run() -> None:
+        ops.shapley_regression(PLAYERS, members, values, totals, weight_of_size=weight)
+
+    compare.rate(f"regression alone, {'weighted' if weighted else 'unweighted'}: inputs", run, amount=INPUTS, unit="/s", bar=0)
+    benchmark(run)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("features", [20, 100])
+def test_masking_beside_a_copy_of_as_many_bytes(benchmark, compare, features, dtype):
+    rng = np.random.default_rng(0)
+    coalitions = (1 << 18) // (ROWS * features)
+    background, inputs = (rng.normal(size=(rows, features)).astype(dtype) for rows in (ROWS, 8))
+    items, members = rng.integers(0, 8, coalitions), rng.random((coalitions, features)) < 0.5
+    out = np.empty((coalitions, ROWS, features), dtype)
+    copied = np.zeros_like(out)
+
+    def run() -> None:
+        ops.masked(inputs, items, members, background, out=out, n_threads=1)
+
+    what = f"masking {features} features over {ROWS} rows, {np.dtype(dtype)}, of a copy's speed"
+    compare(what, run, lambda: np.copyto(out, copied), bar=0, our_work=coalitions, their_work=coalitions, of="mask")
+    benchmark(run)
