@@ -185,6 +185,17 @@ ORDERS = np.array([[0, 1, 2]], dtype=np.int32)
 COUNT = {"min_size": 1, "max_size": 2}
 
 
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 196])
+def test_members_of_bits_are_the_places_that_numpy_finds(n):
+    coalitions = np.random.default_rng(n).random((900, n)) < np.random.default_rng(n + 1).random((900, 1))
+    coalitions[3], coalitions[4] = True, False
+    players, offsets = ops.members(ops.pack(coalitions), n_threads=2)
+    row, place = np.nonzero(coalitions)
+    assert players.tolist() == place.tolist()
+    assert np.diff(offsets).tolist() == coalitions.sum(axis=1).tolist() and offsets[0] == 0
+    assert [a.size for a in ops.members(ops.pack(coalitions[:0]))] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -210,6 +221,8 @@ COUNT = {"min_size": 1, "max_size": 2}
         (lambda: draw(3, [0], [0], min_size=3, max_size=2), ValueError, "max_size is 2"),
         (lambda: draw(3, [0], [0], min_size=-1, max_size=2), ValueError, "min_size is -1"),
         (lambda: ops.draws_with_replacement(3, [0], [0], seed=0, **COUNT), TypeError, "ids is a list"),
+        (lambda: ops.members(np.zeros(2, np.uint64)), ValueError, "expected 2 axes"),
+        (lambda: ops.members(np.zeros((2, 1), np.int64)), TypeError, "dtype int64"),
         (lambda: ops.pack(np.zeros((2, 0), bool)), ValueError, "at least one player"),
         (lambda: ops.pack(np.zeros((2, 3))), TypeError, "dtype float64"),
         (lambda: ops.unpack(np.zeros((2, 1), np.uint64), 65), ValueError, "for 65 players"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastsa
-from fastsa import ops
+from fastsa import _core, ops
 from fastsa.games.arrays import Batch
 
 
@@ -40,6 +40,17 @@ def test_threads_and_a_reused_out_change_nothing():
     one = ops.masked(inputs, items, members, behind, n_threads=1)
     assert ops.masked(inputs, items, members, behind, out=out, n_threads=2) is out
     assert out.tobytes() == one.tobytes()
+
+
+@pytest.mark.skipif(_core.instruction_set() == "portable", reason="this machine runs the portable build only")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("entries", [5, 100, 1500])
+def test_every_instruction_set_gives_the_same_bytes(dtype, entries):
+    inputs, items, members, behind, rows, _ = drawn(dtype, 3, 30, entries, None, 9, seed=2)
+    for chosen, shape in ((rows, (30, entries)), (None, (30, 9, entries))):
+        portable = np.zeros(shape, dtype)
+        _core.masked(portable, inputs, items, members, None, behind, chosen, 0, 30, np.zeros(1, np.int32), portable_build=True)
+        assert portable.tobytes() == ops.masked(inputs, items, members, behind, chosen).tobytes()
 
 
 def test_nothing_to_mask_is_an_empty_answer():

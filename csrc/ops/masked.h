@@ -19,7 +19,15 @@ struct Masked {
   int64_t n_behind;           // 1 where rows are given, else all rows of the background
 };
 
-template <class Bits>
-void masked(const Masked<Bits>& body, Range coalitions, CancelFlag cancel);  // CPU
+#define FSA_DECLARE_MASKED                                                          \
+  void masked(const Masked<uint32_t>& body, Range coalitions, CancelFlag cancel); \
+  void masked(const Masked<uint64_t>& body, Range coalitions, CancelFlag cancel);
+
+namespace portable {
+FSA_DECLARE_MASKED
+}
+namespace avx2 {
+FSA_DECLARE_MASKED
+}
 
 }  // namespace fsa

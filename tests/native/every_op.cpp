@@ -18,9 +18,11 @@
 #include "ops/knn_shapley.h"
 #include "ops/knn_shapley_device.h"
 #include "ops/logistic.h"
+#include "ops/masked.h"
 #include "ops/memberships.h"
 #include "ops/open.h"
 #include "ops/permutations.h"
+#include "ops/shapley_regression.h"
 #include "ops/statistics.h"
 #include "ops/walk.h"
 
@@ -356,6 +358,63 @@ void run_logistic(int64_t points, int64_t d, int32_t n_classes) {
   }
 }
 
+template <class Bits>
+void run_masked(int64_t entries, int64_t players) {
+  const int64_t coalitions = 7, n_items = 3, behind = 4;
+  const auto inputs = filled<Bits>(n_items * entries, Bits{6}), background = filled<Bits>(behind * entries, Bits{9});
+  const std::vector<int32_t> player_of = integers(entries, static_cast<uint32_t>(players), 31);
+  const std::vector<int64_t> items(coalitions, n_items - 1), rows(coalitions, behind - 1);
+  std::unique_ptr<bool[]> members(new bool[static_cast<size_t>(coalitions * players)]);
+  for (int64_t i = 0; i < coalitions * players; ++i) members[static_cast<size_t>(i)] = i % 3 == 0;
+  for (const bool whole : {false, true}) {
+    const int64_t each = whole ? behind : 1;
+    std::vector<Bits> out = filled<Bits>(coalitions * each * entries);
+    const Masked<Bits> body{out.data(), {inputs.data(), n_items, entries}, items.data(), {members.get(), coalitions, players},
+                            player_of.data(), {background.data(), behind, entries}, whole ? nullptr : rows.data(), each};
+    portable::masked(body, {0, coalitions}, &kGoOn);
+    for (int64_t i = 0; i < coalitions * each * entries; ++i) {
+      const size_t place = static_cast<size_t>(i / (each * entries) * players + player_of[static_cast<size_t>(i % entries)]);
+      check(out[static_cast<size_t>(i)] == (members[place] ? Bits{6} : Bits{9}), "an entry is the input's or the background's");
+    }
+#if defined(FSA_HAS_AVX2_BUILD)
+    std::vector<Bits> wider = filled<Bits>(coalitions * each * entries);
+    Masked<Bits> twin = body;
+    twin.out = wider.data();
+    if (has_avx2()) avx2::masked(twin, {0, coalitions}, &kGoOn);
+    check(!has_avx2() || wider == out, "both builds mask alike");
+#endif
+  }
+}
+
+void run_shapley_regression(int64_t n, int64_t samples, int64_t outputs, bool paired) {
+  const int64_t games = 2, words = words_for(n);
+  std::vector<uint64_t> bits = filled<uint64_t>(games * samples * words);
+  subsets({{bits.data(), games * samples, words}, n, {nullptr, uint64_t{1} << 31}, {3, 0, nullptr, nullptr, 0}},
+          {0, games * samples}, &kGoOn);
+  std::vector<int64_t> sizes = filled<int64_t>(games * samples), offsets{0};
+  count_members({{bits.data(), games * samples, words}, sizes.data()}, {0, games * samples}, &kGoOn);
+  for (const int64_t size : sizes) offsets.push_back(offsets.back() + size);
+  std::vector<int32_t> players = filled<int32_t>(offsets.back(), -1);
+  list_members({{bits.data(), games * samples, words}, {players.data(), offsets.data()}}, {0, games * samples}, &kGoOn);
+  for (const int32_t player : players) check(player >= 0 && player < n, "every member is a player");
+  const std::vector<double> values = numbers(games * samples * (paired ? 2 : 1) * outputs, 41), totals = numbers(games * outputs, 42);
+  const std::vector<double> weight = filled<double>(n + 1, 0.75);
+  for (const double* by_size : {static_cast<const double*>(nullptr), weight.data()}) {
+    std::vector<double> phi = filled<double>(games * n * outputs), wider = phi;
+    ShapleyRegression body{bits.data(), values.data(), by_size, totals.data(), phi.data(), samples, n, outputs, paired};
+    const auto workspace = workspace_of(portable::shapley_regression_workspace(samples, n, outputs));
+    portable::shapley_regression(body, {0, games}, workspace.get(), &kGoOn);
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; ++i) sum += phi[static_cast<size_t>(i * outputs)];
+    check(std::abs(sum - totals[0]) < 1e-9, "values sum to their total");
+#if defined(FSA_HAS_AVX2_BUILD)
+    body.phi = wider.data();
+    if (has_avx2()) avx2::shapley_regression(body, {0, games}, workspace.get(), &kGoOn);
+    check(!has_avx2() || wider == phi, "both builds of the regression agree");
+#endif
+  }
+}
+
 }  // namespace
 
 int main(int n_arguments, char** /*arguments*/) {
@@ -382,6 +441,11 @@ int main(int n_arguments, char** /*arguments*/) {
   }
   run_memberships(11);
   for (const int64_t n : {1, 3, 127, 128, 129, 400}) run_device_values(n);
+  for (const int64_t n : {2, 8, 63, 65}) {
+    run_masked<uint32_t>(20 * n, n);
+    run_masked<uint64_t>(n + 1, n);
+    run_shapley_regression(n, 4 * n + 3, 1 + n % 9, n % 2 == 0);
+  }
   run_open(-1);
   run_open(4);
   for (const int32_t n_classes : {2, 3, 5}) {
