@@ -8,10 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import Semivalue, finalized, of_roster, paid
+from fastsa.estimators.linear_pool import Semivalue, paid
 from fastsa.estimators.pool import Block, Pool
-from fastsa.games import Game, Roster
+from fastsa.games import Roster
 
 _FOLDS = 2
 
@@ -35,23 +34,19 @@ class AdjustedMSR(Semivalue):
 
     penalty: ClassVar[float] = 1e-6
 
-    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
-        super().check(game, items, samples)
-        if samples < 2 * _FOLDS:
-            raise ValueError(f"samples is {samples}; expected at least {2 * _FOLDS}, two for each of {_FOLDS} folds.")
+    def least_samples(self, n_players: int) -> int:
+        return 2 * _FOLDS
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        fits = self._fits(statistics, roster)
-        corrections = self._corrections(statistics, roster, fits, power=1)
-        return finalized(sum(fits[::-1] + corrections) / _FOLDS, statistics.samples, roster)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        fits = self._fits(pool, roster)
+        return (fits[::-1] + self._corrections(pool, roster, fits, power=1)).sum(axis=0) / _FOLDS
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        fits = self._fits(statistics, roster)
-        first, second = (self._corrections(statistics, roster, fits, power=power) for power in (1, 2))
-        freedom = _samples_of_folds(statistics)[:, None, None, None] - 1
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        fits = self._fits(pool, roster)
+        first, second = (self._corrections(pool, roster, fits, power=power) for power in (1, 2))
+        freedom = _samples_of_folds(pool)[:, None, None, None] - 1
         with np.errstate(divide="ignore", invalid="ignore"):
-            squared_error = (np.maximum(second - first**2, 0.0) / freedom).sum(axis=0) / _FOLDS**2
-        return of_roster(np.sqrt(squared_error), roster)
+            return (np.maximum(second - first**2, 0.0) / freedom).sum(axis=0) / _FOLDS**2
 
     def _corrections(self, pool: Pool, roster: Roster, fits: NDArray[np.float64], *, power: int) -> NDArray[np.float64]:
         """For each fold its mean power of what players are paid by the other fold's residual: [folds, games, n, outputs]."""
@@ -71,8 +66,7 @@ class AdjustedMSR(Semivalue):
         grams = np.zeros((_FOLDS, games, n, n))
         moments = np.zeros((_FOLDS, games, n, roster.n_outputs))
         for block in self.blocks(pool, roster):
-            empty = pool.empty[block.games] if pool.empty.shape[1] == 1 else pool.empty[block.games, block.samples]
-            values = pool.values[block.games, block.samples] - empty[:, :, None]
+            values = pool.above_empty(block.games, block.samples)
             for fold in range(_FOLDS):
                 own = fold_of[block.samples] == fold
                 for place in range(self.coalitions_of_a_sample):
@@ -103,7 +97,7 @@ class AdjustedMSR(Semivalue):
         of_sample = np.stack([predicted, total[:, None] - predicted][: self.coalitions_of_a_sample], axis=2)
         rest = Pool(
             pool.values[games, samples] - of_sample,
-            pool.empty[games] if pool.empty.shape[1] == 1 else pool.empty[games, samples],
+            pool.empty[games, samples] if pool.own_backgrounds else pool.empty[games],
             pool.whole[games] - total,
             pool.seed[samples],
             pool.role[samples],

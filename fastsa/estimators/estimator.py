@@ -113,6 +113,10 @@ class Estimator(ABC):
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         """Raise ValueError when the game cannot be valued by this estimator, or not with so many samples."""
 
+    def least_samples(self, n_players: int) -> int:
+        """Samples below which there are no labels; a shard of a larger job may hold fewer."""
+        return 1
+
     @abstractmethod
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         """Utility evaluations of one sample of these items."""

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.pool import Pool, PoolEstimator
+from fastsa.estimators.pool import Pool, PoolEstimator, finalized
 from fastsa.estimators.size_laws import beta_binomial, binomial, inner_sizes, shapley_kernel
 from fastsa.games import Roster
 
@@ -37,15 +36,14 @@ class LinearPool(PoolEstimator):
     def baseline(self, empty: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
         """What is subtracted from every value, the ends included."""
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        return finalized(self._mean_payment(statistics, roster, power=1), statistics.samples, roster)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        return self._mean_payment(pool, roster, power=1)
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        k = statistics.samples
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        k = pool.samples
         if k < 2:
             return np.full_like(mean, np.nan)
-        square = of_roster(self._mean_payment(statistics, roster, power=2), roster)
-        return np.sqrt(np.maximum(square - mean**2, 0.0) / (k - 1))
+        return np.maximum(self._mean_payment(pool, roster, power=2) - mean**2, 0.0) / (k - 1)
 
     def _mean_payment(self, pool: Pool, roster: Roster, *, power: int) -> NDArray[np.float64]:
         """Mean over samples of a power of what each player is paid: [games, players, outputs]."""
@@ -60,7 +58,7 @@ class LinearPool(PoolEstimator):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What a sample pays the members of its first coalition, and the others: [games, samples, outputs] each."""
         whole = pool.whole[games][:, None]
-        empty = pool.empty[games] if pool.empty.shape[1] == 1 else pool.empty[games, samples]
+        empty = pool.empty_of(games, samples)
         base = self.baseline(empty, whole)
         values = pool.values[games, samples] - base[:, :, None]
         sizes = members.sum(axis=2)
@@ -224,17 +222,17 @@ class BanzhafMSR(PoolEstimator):
     def law(self, n_players: int) -> dict[str, Any]:
         return {"q": self.q}
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        means, _ = self._sides(statistics, roster, power=1)
-        return finalized(means[0] - means[1], statistics.samples, roster)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        means, _ = self._sides(pool, roster, power=1)
+        return means[0] - means[1]
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        means, counts = self._sides(statistics, roster, power=1)
-        squares, _ = self._sides(statistics, roster, power=2)
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        means, counts = self._sides(pool, roster, power=1)
+        squares, _ = self._sides(pool, roster, power=2)
         with np.errstate(invalid="ignore", divide="ignore"):
             squared_error = np.maximum((squares - means**2) / (counts - 1), 0.0).sum(axis=0)
         squared_error[~np.isfinite(squared_error) | (counts.min(axis=0) < 2)] = np.nan
-        return of_roster(np.sqrt(squared_error), roster)
+        return squared_error
 
     def _sides(self, pool: Pool, roster: Roster, *, power: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """With and without each player: the mean power of a value [2, games, n, outputs], and coalitions [2, games, n, 1]."""
@@ -267,14 +265,3 @@ def paid(
     """Sum over samples of a power of what each player is paid, `inside` as a member or `outside`: [games, players, outputs]."""
     inside, outside = inside**power, outside**power
     return members.transpose(0, 2, 1).astype(np.float64) @ (inside - outside) + outside.sum(axis=1)[:, None]
-
-
-def of_roster(by_game: NDArray[np.float64], roster: Roster) -> NDArray[np.float64]:
-    """[games, players, ...] as labels are: without the games' axis where there is one game."""
-    return by_game[0] if roster.one_game else by_game
-
-
-def finalized(mean: NDArray[np.float64], samples: int, roster: Roster) -> Finalized:
-    """Labels from means [games, players, outputs], each of so many samples."""
-    mean = of_roster(mean, roster)
-    return Finalized(mean, np.full(mean.shape[:-1], samples, dtype=np.int64))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators.estimator import Estimator, Part, SampleRange
+from fastsa.estimators.estimator import Estimator, Finalized, Part, SampleRange
 from fastsa.games import Game, Roster
 from fastsa.ops import Lanes, Walks, pack, subsets, unpack
 
@@ -24,7 +24,7 @@ class Pool:
     """The values of drawn coalitions; a first axis of games, a second of samples.
 
     values  float64 [games, samples, coalitions of a sample, outputs]
-    empty   float64 [games, samples or 1, outputs], the value of the empty coalition: one per sample where each has a
+    empty   float64 [games, outputs], the value of the empty coalition; [games, samples, outputs] where each sample has a
             background of its own
     whole   float64 [games, outputs], the value of the coalition of all; NaN where the estimator does not ask for the ends
     seed, role, sample   uint64, uint8, uint32 [samples]: the lanes, from which the coalitions are drawn again
@@ -54,9 +54,7 @@ class Pool:
         """The samples of both, in the order of their lanes."""
         lanes = [np.concatenate([getattr(self, f), getattr(other, f)]) for f in ("seed", "role", "sample")]
         order = np.lexsort(lanes[::-1])
-        empty = self.empty
-        if self._own_backgrounds or other._own_backgrounds:
-            empty = np.concatenate([self.empty, other.empty], axis=1)[:, order]
+        empty = np.concatenate([self.empty, other.empty], axis=1)[:, order] if self.own_backgrounds else self.empty
         return Pool(
             np.ascontiguousarray(np.concatenate([self.values, other.values], axis=1)[:, order]),
             empty,
@@ -70,10 +68,9 @@ class Pool:
         return np.concatenate([a.reshape(games, -1) for a in (self.values, self.empty, self.whole)], axis=1)
 
     def fill(self, table: NDArray[np.float64]) -> None:
-        games, outputs = self.whole.shape
-        values, empty, whole = np.split(table, [self.values[0].size, table.shape[1] - outputs], axis=1)
+        values, empty, whole = np.split(table, [self.values[0].size, table.shape[1] - self.whole.shape[1]], axis=1)
         self.values = values.reshape(self.values.shape).copy()
-        self.empty = empty.reshape(games, -1, outputs).copy()
+        self.empty = empty.reshape(self.empty.shape).copy()
         self.whole = whole.copy()
 
     @property
@@ -81,8 +78,35 @@ class Pool:
         return self.values.shape[1]
 
     @property
-    def _own_backgrounds(self) -> bool:
-        return self.empty.shape[1] > 1
+    def own_backgrounds(self) -> bool:
+        return self.empty.ndim == 3
+
+    def finished(self) -> Pool:
+        """The samples that all games have values of: all but those that a stream under way has yet to make."""
+        there = np.isfinite(self.values[:, :, 0, 0]).all(axis=0)
+        if there.all():
+            return self
+        empty = self.empty[:, there] if self.own_backgrounds else self.empty
+        return Pool(self.values[:, there], empty, self.whole, self.seed[there], self.role[there], self.sample[there])
+
+    def empty_of(self, games: slice, samples: slice) -> NDArray[np.float64]:
+        """v(empty) behind some samples of some games: [games, samples or 1, outputs]."""
+        return self.empty[games, samples] if self.own_backgrounds else self.empty[games][:, None]
+
+    def above_empty(self, games: slice, samples: slice) -> NDArray[np.float64]:
+        """v(S) - v(empty), both before the same background: [games, samples, coalitions of a sample, outputs]."""
+        return self.values[games, samples] - self.empty_of(games, samples)[:, :, None]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """v(N) - v(empty), the latter a mean over backgrounds: [games, outputs]."""
+        return self.whole - (self.empty.mean(axis=1) if self.own_backgrounds else self.empty)
+
+    def shifts_of_total(self, games: slice, samples: slice) -> NDArray[np.float64]:
+        """How far the background of each sample moves `total`: [games, samples, outputs], zeros [.., 1, ..] where it is shared."""
+        if not self.own_backgrounds:
+            return np.zeros_like(self.empty[games][:, None])
+        return (self.empty[games].mean(axis=1, keepdims=True) - self.empty[games, samples]) / self.samples
 
 
 class Block(NamedTuple):
@@ -95,15 +119,24 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class PoolDraw:
+    """Walks to take: the coalitions of games in turn, sample by sample, then the ends of each game.
+
+    extra : evaluations of a sample beyond its coalitions: 1 where it has an empty coalition of its own
+    ends : evaluations of a game beyond its samples: v(N) last, after v(empty) where that is shared
+    """
+
     walks: Walks
     part: Part
-    with_ends: bool
-    own_empty: bool
+    one_game: bool
+    extra: int
+    ends: int
 
 
 @dataclass(frozen=True)
 class PoolEstimator(Estimator):
     """Base of estimators that draw coalitions by a symmetric law and make labels of all their values at once.
+
+    Coalitions are drawn with replacement: more samples than there are coalitions are allowed, and repeat some.
 
     paired : whether a sample is a coalition and its complement, or a coalition alone.
     needs_ends : whether v(empty) and v(N) are evaluated too.
@@ -132,10 +165,12 @@ class PoolEstimator(Estimator):
             raise ValueError(f"{name} compares players; the game has {game.n_players}, whose value is v(N) - v(empty).")
         if game.item_players is not None and not np.array_equal(game.item_players[items], np.arange(game.n_players)):
             raise ValueError(f"{name} values all players of a game together: take them all as items, in order, and no others.")
+        least = self.least_samples(game.n_players)
+        if samples < least:
+            raise ValueError(f"samples is {samples}; expected at least {least}, below which {name} has no labels of {game.n_players} players.")
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
-        own_empty = self.needs_ends and game.draws_background
-        return (self.coalitions_of_a_sample + own_empty) * (1 if game.item_players is not None else items.size)
+        return (self.coalitions_of_a_sample + self._extra(game)) * (1 if game.item_players is not None else items.size)
 
     def n_bytes(self, game: Game, items: NDArray[np.int64]) -> float:
         return self.evaluations(game, items) * (7 * game.n_players + 8 * game.n_outputs)
@@ -144,17 +179,13 @@ class PoolEstimator(Estimator):
         games, outputs = roster.game_ids.size, roster.n_outputs
         new = Pool(
             np.full((games, span.samples, self.coalitions_of_a_sample, outputs), np.nan),
-            np.full((games, 1, outputs), np.nan),
+            np.full((games, span.samples, outputs) if self._extra(roster) else (games, outputs), np.nan),
             np.full((games, outputs), np.nan),
             np.full(span.samples, span.seed, np.uint64),
             np.full(span.samples, _checks.role(span.role), np.uint8),
             np.arange(span.first, span.stop).astype(np.uint32),
         )
-        if after is None:
-            return new
-        if after._own_backgrounds:
-            new.empty = np.full((games, span.samples, outputs), np.nan)
-        return after.merge(new)
+        return new if after is None else after.merge(new)
 
     def draw(self, game: Game, part: Part, *, n_threads: int | None) -> PoolDraw:
         n, span = game.n_players, part.span
@@ -164,38 +195,62 @@ class PoolEstimator(Estimator):
         samples = np.arange(span.first, span.stop).astype(np.uint32)
         bits = self._drawn(n, ids, samples, span.seed, span.role, n_threads)
         everyone = pack(np.ones(n, dtype=np.bool_))
-        with_ends = self.needs_ends and part.opening
-        coalitions = [bits, bits ^ everyone] if self.paired else [bits]
-        own_empty = self.needs_ends and game.draws_background
-        if own_empty:
-            coalitions.append(np.zeros_like(bits))
-        rows = np.stack(coalitions, axis=2).reshape(-1, everyone.size)
+        extra = self._extra(game)
+        coalitions = [bits, bits ^ everyone][: self.coalitions_of_a_sample] + extra * [np.zeros_like(bits)]
+        ends = [np.zeros_like(everyone), everyone][extra:] if self.needs_ends and part.opening else []
         per_sample = len(coalitions)
-        lanes = [np.repeat(games, samples.size * per_sample), np.tile(np.repeat(samples, per_sample), games.size)]
-        if with_ends:
-            rows = np.concatenate([rows, np.tile(np.stack([np.zeros_like(everyone), everyone]), (games.size, 1))])
-            lanes = [np.append(lanes[0], np.repeat(games, 2)), np.append(lanes[1], np.zeros(2 * games.size, np.uint32))]
-        walks = Walks.of_bits(rows, Lanes(lanes[0], lanes[1].astype(np.uint32), span.seed, span.role), n_threads=n_threads)
-        return PoolDraw(walks, part, with_ends, own_empty)
+        of_samples = np.stack(coalitions, axis=2).reshape(-1, everyone.size)
+        of_ends = np.tile(np.reshape(ends, (len(ends), everyone.size)).astype(np.uint64), (games.size, 1))
+        lanes = Lanes(
+            np.concatenate([np.repeat(games, samples.size * per_sample), np.repeat(games, len(ends))]),
+            np.concatenate([np.tile(np.repeat(samples, per_sample), games.size), np.zeros(games.size * len(ends), np.uint32)]),
+            span.seed,
+            span.role,
+        )
+        walks = Walks.of_bits(np.concatenate([of_samples, of_ends]), lanes, n_threads=n_threads)
+        return PoolDraw(walks, part, one_game, extra, len(ends))
 
     def add(self, statistics: Pool, rows: NDArray[np.int64], draw: PoolDraw, values: NDArray[np.float64]) -> None:
         span = draw.part.span
-        games = np.zeros(1, np.int64) if statistics.values.shape[0] == 1 and rows.size > 1 else rows[draw.part.items]
+        games = np.zeros(1, np.int64) if draw.one_game else rows[draw.part.items]
         lane = (statistics.seed == span.seed) & (statistics.role == _checks.role(span.role))
         places = np.flatnonzero(lane & (statistics.sample >= span.first) & (statistics.sample < span.stop))
-        per_sample = self.coalitions_of_a_sample + draw.own_empty
+        per_sample = self.coalitions_of_a_sample + draw.extra
         n_drawn = games.size * span.samples * per_sample
         drawn = values[:n_drawn].reshape(games.size, span.samples, per_sample, -1)
         statistics.values[np.ix_(games, places)] = drawn[:, :, : self.coalitions_of_a_sample]
-        if draw.with_ends:
-            ends = values[n_drawn:].reshape(games.size, 2, -1)
-            statistics.whole[games] = ends[:, 1]
-            if not draw.own_empty:
-                statistics.empty[games, 0] = ends[:, 0]
-        if draw.own_empty:
-            if statistics.empty.shape[1] != statistics.samples:
-                statistics.empty = np.full((statistics.values.shape[0], statistics.samples, values.shape[1]), np.nan)
+        if draw.extra:
             statistics.empty[np.ix_(games, places)] = drawn[:, :, -1]
+        if draw.ends:
+            ends = values[n_drawn:].reshape(games.size, draw.ends, -1)
+            statistics.whole[games] = ends[:, -1]
+            if not draw.extra:
+                statistics.empty[games] = ends[:, 0]
+
+    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
+        """The labels of the samples there are; NaN below `least_samples`, as while a stream is under way."""
+        pool = statistics.finished()
+        if pool.samples < self.least_samples(roster.n_players):
+            mean = np.full((roster.game_ids.size, roster.n_players, roster.n_outputs), np.nan)
+        else:
+            mean = self.labels_of(pool, roster)
+        mean = _of_roster(mean, roster)
+        return Finalized(mean, np.full(mean.shape[:-1], pool.samples, dtype=np.int64))
+
+    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        pool = statistics.finished()
+        if pool.samples < self.least_samples(roster.n_players):
+            return np.full_like(mean, np.nan)
+        squared = self.squared_errors(pool, roster, mean[None] if roster.one_game else mean)
+        return _of_roster(np.sqrt(np.maximum(squared, 0.0)), roster)
+
+    @abstractmethod
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        """The labels that follow from the values of a pool: [games, players, outputs]."""
+
+    @abstractmethod
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The squares of the standard errors of these labels: [games, players, outputs]; NaN where there are none."""
 
     def blocks(self, pool: Pool, roster: Roster) -> Iterator[Block]:
         """The coalitions of a pool, drawn again: games in turn, samples in order, blocks of a fixed number of samples."""
@@ -217,14 +272,16 @@ class PoolEstimator(Estimator):
             parts.append(self._drawn(roster.n_players, ids, drawn, seed, names[role], n_threads))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    def same_draws(self, other: Estimator) -> bool:
-        """Whether another estimator would draw the same coalitions, so that a pool serves both."""
-        return isinstance(other, PoolEstimator) and self._draws == other._draws
+    def same_draws(self, other: Estimator, n_players: int) -> bool:
+        """Whether another estimator would draw the same coalitions of so many players, so that a pool serves both."""
+        if not isinstance(other, PoolEstimator) or self.paired != other.paired or self.needs_ends != other.needs_ends:
+            return False
+        mine, theirs = self.law(n_players), other.law(n_players)
+        return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
 
-    @property
-    def _draws(self) -> tuple[Any, ...]:
-        law = {key: np.asarray(value).tolist() for key, value in self.law(7).items()}
-        return self.paired, repr(law)
+    def _extra(self, drawn_by: Game | Roster) -> int:
+        """Evaluations of a sample beyond its coalitions: the empty one, where samples have backgrounds of their own."""
+        return int(self.needs_ends and drawn_by.draws_background)
 
     def _drawn(
         self, n: int, ids: NDArray[np.uint64], samples: NDArray[np.uint32], seed: int, role: str, n_threads: int | None
@@ -247,3 +304,8 @@ def game_slices(roster: Roster, bytes_per_game: int) -> Iterator[slice]:
     """The games in turn, as many at a time as a block of memory holds."""
     games, step = roster.game_ids.size, max(1, _BLOCK_BYTES // bytes_per_game)
     yield from (slice(first, min(first + step, games)) for first in range(0, games, step))
+
+
+def _of_roster(by_game: NDArray[np.float64], roster: Roster) -> NDArray[np.float64]:
+    """[games, players, outputs] as labels are: without the games' axis where there is one game."""
+    return by_game[0] if roster.one_game else by_game

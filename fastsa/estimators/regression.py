@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import finalized, of_roster
 from fastsa.estimators.pool import Pool, PoolEstimator, game_slices
 from fastsa.estimators.size_laws import inner_sizes, shapley_kernel
-from fastsa.games import Game, Roster
+from fastsa.games import Roster
 from fastsa.ops import shapley_regression
 
 
@@ -26,8 +24,8 @@ class ConstrainedRegression(PoolEstimator):
 
         phi = inv(A) (b - 1 (1' inv(A) b - v(N) + v(empty)) / (1' inv(A) 1)).
 
-    Standard errors are those of an M-estimator (the sandwich formula, one term per sample, scaled by m / (m - n) for m
-    coalitions). NaN where the drawn coalitions do not determine the values.
+    Standard errors are those of an M-estimator (the sandwich formula, one term per sample), scaled by k / (k - n + 1) for k
+    samples and the n - 1 values that are free. NaN where the drawn coalitions do not determine the values.
     """
 
     @property
@@ -45,57 +43,45 @@ class ConstrainedRegression(PoolEstimator):
     def weight_of_size(self, n_players: int) -> NDArray[np.float64]:
         """By size 0 .. n, the Shapley kernel over the chance that a coalition of it is drawn; any constant factor."""
 
-    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
-        super().check(game, items, samples)
-        # Given the sum of all values, a complement says what its coalition does: a pair is one equation.
-        need = max(game.n_players - 1, -(-(game.n_players + 1) // self.coalitions_of_a_sample))
-        if samples < need:
-            raise ValueError(
-                f"samples is {samples}; expected at least {need}: a regression on {game.n_players} players that sum to a known "
-                "total needs as many independent samples as are left."
-            )
+    def least_samples(self, n_players: int) -> int:
+        """Players + 1; in pairs, of which both coalitions tell the same about differences of players, as many as players."""
+        return n_players if self.paired else n_players + 1
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        n, k = roster.n_players, statistics.samples
-        weight = self.weight_of_size(n)
-        totals = statistics.whole - statistics.empty.mean(axis=1)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        n, weight = roster.n_players, self.weight_of_size(roster.n_players)
         phi = np.empty((roster.game_ids.size, n, roster.n_outputs))
-        for games in game_slices(roster, statistics.values[0].nbytes + k * n // 8):
+        for games in game_slices(roster, pool.values[0].nbytes + pool.samples * n // 8):
             phi[games] = shapley_regression(
                 n,
-                self.bits(statistics, roster, games, slice(None), n_threads=None),
-                _above_empty(statistics, games, slice(None)),
-                totals[games],
+                self.bits(pool, roster, games, slice(None), n_threads=None),
+                np.ascontiguousarray(pool.above_empty(games, slice(None))),
+                pool.total[games],
                 weight_of_size=None if (weight == 1.0).all() else weight,
             )
-        return finalized(phi, k, roster)
+        return phi
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, k, w = roster.n_players, statistics.samples, self.weight_of_size(roster.n_players)
-        own_empty = statistics.empty.shape[1] > 1
-        phi = mean[None] if roster.one_game else mean
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, k, w, phi = roster.n_players, pool.samples, self.weight_of_size(roster.n_players), mean
         gram = np.zeros((phi.shape[0], n, n))
-        for block in self.blocks(statistics, roster):
+        for block in self.blocks(pool, roster):
             weight = w[block.members.sum(axis=2)][..., None]
             gram[block.games] += _gram(block.members.astype(np.float64), weight, self.paired)
         inverse, share = _projected_inverse(gram)
         squared_error = np.zeros_like(phi)
-        for block in self.blocks(statistics, roster):
+        for block in self.blocks(pool, roster):
             near = block.members.astype(np.float64)
-            values = _above_empty(statistics, block.games, block.samples)
+            values = pool.above_empty(block.games, block.samples)
             weight = w[block.members.sum(axis=2)][..., None]
             residual = weight * (values[:, :, 0] - near @ phi[block.games])
-            if self.paired:
+            if self.paired:  # 1 - z is -z on vectors that sum to zero
                 residual -= weight * (values[:, :, 1] - (1 - near) @ phi[block.games])
             leverage = inverse[block.games] @ near.transpose(0, 2, 1)
             squared_error[block.games] += leverage**2 @ residual**2
-            if own_empty:
-                shift = -(statistics.empty[block.games, block.samples] - statistics.empty[block.games].mean(axis=1)[:, None]) / k
+            if pool.own_backgrounds:
+                shift = pool.shifts_of_total(block.games, block.samples)
                 squared_error[block.games] += 2 * share[block.games][..., None] * (leverage @ (residual * shift))
                 squared_error[block.games] += share[block.games][..., None] ** 2 * (shift**2).sum(axis=1)[:, None]
-        coalitions = k * self.coalitions_of_a_sample
-        spare = coalitions / (coalitions - n) if coalitions > n else np.nan
-        return of_roster(np.sqrt(squared_error * spare), roster)
+        return squared_error * k / (k - (n - 1))
 
 
 @dataclass(frozen=True)
@@ -106,7 +92,7 @@ class KernelSHAP(ConstrainedRegression):
     (default) draws a coalition with its complement (Covert and Lee, AISTATS 2021). A ratio of estimates: consistent, with a
     bias that falls as one over the samples, so `unbiased` is False; UnbiasedKernelSHAP has none.
 
-    Raises ValueError for a game of one player, and for fewer coalitions than players + 1.
+    Raises ValueError for a game of one player, and for fewer coalitions than players + 1 or fewer pairs than players.
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * 2.0 + c[:, 1], 3)
@@ -134,7 +120,7 @@ class LeverageSHAP(ConstrainedRegression):
     1 .. n - 1, so a size is drawn uniformly, then a coalition of it; its weight is 1 / (s (n - s)). Drawn with replacement,
     with its complement where `paired` (default). Consistent, not unbiased.
 
-    Raises ValueError for a game of one player, and for fewer coalitions than players + 1.
+    Raises ValueError for a game of one player, and for fewer coalitions than players + 1 or fewer pairs than players.
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * 2.0 + c[:, 1], 3)
@@ -208,33 +194,32 @@ class LIME(PoolEstimator):
         distance = 1 - np.sqrt(s / n)
         return np.exp(-(distance**2) / (0.125 if self.kernel == "image" else 0.25))
 
-    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
-        super().check(game, items, samples)
-        if samples < game.n_players + 2:
-            raise ValueError(f"samples is {samples}; expected at least {game.n_players + 2}, one more than there are coefficients.")
+    def least_samples(self, n_players: int) -> int:
+        """One more than there are coefficients, of which the intercept is one."""
+        return n_players + 2
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        _, coefficients = self._fit(statistics, roster)
-        return finalized(coefficients[:, :-1], statistics.samples, roster)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        _, coefficients = self._fit(pool, roster)
+        return coefficients[:, :-1]
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, k, w = roster.n_players, statistics.samples, self.weight_of_size(roster.n_players)
-        inverse, coefficients = self._fit(statistics, roster)
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, k, w = roster.n_players, pool.samples, self.weight_of_size(roster.n_players)
+        inverse, coefficients = self._fit(pool, roster)
         squared_error = np.zeros_like(coefficients)
-        for block in self.blocks(statistics, roster):
+        for block in self.blocks(pool, roster):
             design, weight = _with_intercept(block.members), w[block.members.sum(axis=2)][..., None]
-            residual = weight * (statistics.values[block.games, block.samples, 0] - design @ coefficients[block.games])
+            residual = weight * (pool.values[block.games, block.samples, 0] - design @ coefficients[block.games])
             squared_error[block.games] += (inverse[block.games] @ design.transpose(0, 2, 1)) ** 2 @ residual**2
-        return of_roster(np.sqrt(squared_error[:, :n] * k / (k - n - 1)), roster)
+        return squared_error[:, :n] * k / (k - n - 1)
 
-    def _fit(self, statistics: Pool, roster: Roster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _fit(self, pool: Pool, roster: Roster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The inverse of the weighted sum of products [games, n + 1, n + 1], and coefficients, the intercept last."""
         n, w, games = roster.n_players, self.weight_of_size(roster.n_players), roster.game_ids.size
         gram, moment = np.zeros((games, n + 1, n + 1)), np.zeros((games, n + 1, roster.n_outputs))
-        for block in self.blocks(statistics, roster):
+        for block in self.blocks(pool, roster):
             design, weight = _with_intercept(block.members), w[block.members.sum(axis=2)][..., None]
             gram[block.games] += design.transpose(0, 2, 1) @ (weight * design)
-            moment[block.games] += design.transpose(0, 2, 1) @ (weight * statistics.values[block.games, block.samples, 0])
+            moment[block.games] += design.transpose(0, 2, 1) @ (weight * pool.values[block.games, block.samples, 0])
         inverse = _inverse(gram)
         return inverse, inverse @ moment
 
@@ -243,11 +228,6 @@ class LIME(PoolEstimator):
         design = _with_intercept(members)
         weight = self.weight_of_size(members.shape[1])[members.sum(axis=1)][:, None]
         return np.linalg.solve(design.T @ (weight * design), design.T @ (weight * values))[:-1]
-
-
-def _above_empty(pool: Pool, games: slice, samples: slice) -> NDArray[np.float64]:
-    empty = pool.empty[games] if pool.empty.shape[1] == 1 else pool.empty[games, samples]
-    return pool.values[games, samples] - empty[:, :, None]
 
 
 def _gram(members: NDArray[np.float64], weight: NDArray[np.float64], paired: bool) -> NDArray[np.float64]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.estimators.estimator import Finalized
-from fastsa.estimators.linear_pool import finalized, kernel_eigenvalue, of_roster
+from fastsa.estimators.linear_pool import kernel_eigenvalue
 from fastsa.estimators.pool import Pool, PoolEstimator
 from fastsa.estimators.size_laws import shapley_kernel
-from fastsa.games import Roster
+from fastsa.games import Game, Roster
+
+
+class _Step(NamedTuple):
+    """One step of some games: phi [games, players, outputs] before and after it, and the projected gradient between."""
+
+    games: slice
+    sample: int
+    before: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+    after: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,35 +76,23 @@ class SGDShapley(PoolEstimator):
         rate = self.step * kernel_eigenvalue(n_players)
         return 1.0 - float(np.mean((1.0 - rate) ** np.arange(1, steps + 1)))
 
-    def check(self, game: Any, items: NDArray[np.int64], samples: int) -> None:
+    def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         super().check(game, items, samples)
         if self.step * kernel_eigenvalue(game.n_players) >= 1:
             raise ValueError(f"step is {self.step}; expected below {1 / kernel_eigenvalue(game.n_players):.3g}, where steps diverge.")
 
-    def finalize(self, statistics: Pool, roster: Roster) -> Finalized:
-        n, k = roster.n_players, statistics.samples
-        start = (statistics.whole - statistics.empty.mean(axis=1))[:, None] / n
-        scale = self.shrinkage(n, k) if self.debiased else 1.0
-        mean_iterate = np.zeros((roster.game_ids.size, n, roster.n_outputs))
-        for games, _, phi in self._iterates(statistics, roster, start):
-            mean_iterate[games] += phi / k
-        return finalized(start + (mean_iterate - start) / scale, k, roster)
+    def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
+        start = pool.total[:, None] / roster.n_players
+        mean_iterate = np.zeros((roster.game_ids.size, roster.n_players, roster.n_outputs))
+        for step in self._steps(pool, roster, start):
+            mean_iterate[step.games] += step.after / pool.samples
+        return start + (mean_iterate - start) / self._scale(pool, roster)
 
-    def stderr(self, statistics: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, k = roster.n_players, statistics.samples
-        start = (statistics.whole - statistics.empty.mean(axis=1))[:, None] / n
-        shrinkage = self.shrinkage(n, k)
-        scale = shrinkage if self.debiased else 1.0
-        center = start + (mean - start) * (scale / shrinkage)
-        return of_roster(np.sqrt(self._squared_error(statistics, roster, start, center)) / scale, roster)
-
-    def _iterates(self, pool: Pool, roster: Roster, start: NDArray[np.float64]) -> Any:
-        """(games, gradient, phi after the step), step by step."""
+    def _steps(self, pool: Pool, roster: Roster, start: NDArray[np.float64]) -> Iterator[_Step]:
+        """One sample after the other, for as many games at a time as a block holds."""
         phi = np.broadcast_to(start, (roster.game_ids.size, roster.n_players, roster.n_outputs)).copy()
         for block in self.blocks(pool, roster):
-            games = block.games
-            empty = pool.empty[games] if pool.empty.shape[1] == 1 else pool.empty[games, block.samples]
-            values = pool.values[games, block.samples] - empty[:, :, None]
+            games, values = block.games, pool.above_empty(block.games, block.samples)
             for place in range(block.members.shape[1]):
                 near = block.members[:, place, :, None].astype(np.float64)
                 inside = (near * phi[games]).sum(axis=1, keepdims=True)
@@ -103,22 +101,27 @@ class SGDShapley(PoolEstimator):
                 of_others = total - inside - values[:, place, 1][:, None]
                 gradient = (near * of_members + (1 - near) * of_others) / 2
                 gradient -= gradient.mean(axis=1, keepdims=True)
+                before = phi[games].copy()
                 phi[games] -= self.step * gradient
-                yield games, gradient, phi[games]
+                yield _Step(games, block.samples.start + place, before, gradient, phi[games])
 
-    def _squared_error(
-        self, pool: Pool, roster: Roster, start: NDArray[np.float64], center: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Of the mean iterate: the noise of step t moves it by step * sum over later steps of (1 - step * lambda)^j / T."""
+    def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The noise of step t moves the mean iterate by step * sum over later steps of (1 - step * lambda)^j / T.
+
+        Where samples have backgrounds of their own, each moves the start u as well.
+        """
+        start, scale = pool.total[:, None] / roster.n_players, self._scale(pool, roster)
+        center = start + (mean - start) * (scale / self.shrinkage(roster.n_players, pool.samples))
         n, k = roster.n_players, pool.samples
-        scale = kernel_eigenvalue(n)
-        weight = (1.0 - (1.0 - self.step * scale) ** np.arange(k, 0, -1)) / (scale * k)
+        eigenvalue = kernel_eigenvalue(n)
+        weight = (1.0 - (1.0 - self.step * eigenvalue) ** np.arange(k, 0, -1)) / (eigenvalue * k * scale)
         squared_error = np.zeros((roster.game_ids.size, n, roster.n_outputs))
-        before = np.broadcast_to(start, squared_error.shape).copy()
-        steps = np.zeros(roster.game_ids.size, np.int64)
-        for games, gradient, phi in self._iterates(pool, roster, start):
-            noise = gradient - scale * (before[games] - center[games])
-            squared_error[games] += weight[steps[games.start]] ** 2 * noise**2
-            before[games] = phi
-            steps[games] += 1
+        for step in self._steps(pool, roster, start):
+            noise = step.gradient - eigenvalue * (step.before - center[step.games])
+            of_start = pool.shifts_of_total(step.games, slice(step.sample, step.sample + 1)) / n
+            squared_error[step.games] += (of_start - weight[step.sample] * noise) ** 2
         return squared_error
+
+    def _scale(self, pool: Pool, roster: Roster) -> float:
+        """What the way of the mean iterate from its start is divided by."""
+        return self.shrinkage(roster.n_players, pool.samples) if self.debiased else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,10 +53,11 @@ class Roster:
     n_players: int
     n_outputs: int
     one_game: bool
+    draws_background: bool = False
 
     @staticmethod
     def of(game: Game) -> Roster:
-        return Roster(game.ids, game.n_players, game.n_outputs, game.item_players is not None)
+        return Roster(game.ids, game.n_players, game.n_outputs, game.item_players is not None, game.draws_background)
 
     @property
     def cells(self) -> tuple[int, ...]:
@@ -69,7 +70,7 @@ class Roster:
         return np.zeros(1, np.uint64) if self.one_game else self.ids
 
     def take(self, items: Any) -> Roster:
-        return Roster(self.ids[items], self.n_players, self.n_outputs, self.one_game)
+        return replace(self, ids=self.ids[items])
 
 
 def check_coalitions(coalitions: Any, n_players: int) -> NDArray[np.bool_]:

@@ -151,10 +151,13 @@ class Labels:
     def under(self, estimator: Estimator) -> Labels:
         """The labels that another estimator makes of the same evaluated coalitions, at no further evaluation.
 
-        Raises ValueError for estimators that do not keep a pool of coalitions, or would draw others.
+        Raises ValueError for estimators that do not keep a pool of coalitions, would draw others, or need more.
         """
-        if not (self.estimator.pooled and self.estimator.same_draws(estimator)):
+        if not (self.estimator.pooled and self.estimator.same_draws(estimator, self.roster.n_players)):
             raise ValueError(f"{estimator} does not draw the coalitions of {self.estimator}; make labels of its own.")
+        there, least = int(self.count.min()), estimator.least_samples(self.roster.n_players)
+        if there < least:
+            raise ValueError(f"these labels hold {there} samples; {estimator} needs at least {least}. Extend them first.")
         return replace(self, estimator=estimator)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -171,6 +174,7 @@ class Labels:
             "n_players": self.roster.n_players,
             "n_outputs": self.roster.n_outputs,
             "one_game": self.roster.one_game,
+            "draws_background": self.roster.draws_background,
         }
         arrays = {"ids": self.ids, **{f.name: getattr(self.statistics, f.name) for f in fields(self.statistics)}}
         unfinished = f"{os.fspath(path)}.{os.getpid()}.part"
@@ -191,7 +195,7 @@ class Labels:
         if about.get("format") != _FORMAT:
             raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
         estimator = from_config(about["estimator"])
-        roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"])
+        roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"], about["draws_background"])
         kind = estimator.statistics_type
         return Labels(
             kind(**{f.name: stored[f.name] for f in fields(kind)}),

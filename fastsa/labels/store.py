@@ -77,6 +77,7 @@ class LabelStore:
         self.n_outputs: int = about["n_outputs"]
         self.n_players: int = about["n_players"]
         self.one_game: bool = about["one_game"]
+        self.draws_background: bool = about["draws_background"]
         self.samples_per_chunk: int = about["samples_per_chunk"]
         self._block_offsets = np.array(about["block_offsets"], dtype=np.int64)
         self.ids: NDArray[np.uint64] = np.load(self.path / "ids.npy", allow_pickle=False)
@@ -103,7 +104,8 @@ class LabelStore:
         path = Path(path)
         if path.exists() and any(path.iterdir()):
             raise ValueError(f"{path} is not empty; open it with LabelStore(path), or name a new folder.")
-        stream = LabelStream(game, estimator, samples=1, role=role, seed=seed, items=items)
+        job = estimator.least_samples(game.n_players) if isinstance(estimator, Estimator) else 1
+        stream = LabelStream(game, estimator, samples=1, role=role, seed=seed, items=items, shard_of=job)
         wanted = _checks.count("items_per_chunk", items_per_chunk)
         shared = estimator.shares_draws and game.item_players is not None
         blocks = stream.item_blocks(game.ids.size if shared else wanted)
@@ -116,6 +118,7 @@ class LabelStore:
             "n_outputs": game.n_outputs,
             "n_players": game.n_players,
             "one_game": game.item_players is not None,
+            "draws_background": game.draws_background,
             "samples_per_chunk": _checks.count("samples_per_chunk", samples_per_chunk),
             "block_offsets": [0, *np.cumsum([b.size for b in blocks]).tolist()],
         }
@@ -170,7 +173,7 @@ class LabelStore:
                 if (block, begin) in done:
                     continue
                 items = np.array([place[int(i)] for i in self._ids_of(block)], dtype=np.int64)
-                self._make(game, block, items, begin, n_threads)
+                self._make(game, block, items, begin, stop, n_threads)
                 if progress is not None:
                     progress(items.size * self.samples_per_chunk)
         return self
@@ -193,12 +196,14 @@ class LabelStore:
         return self._block_offsets.size - 1
 
     def _roster(self, ids: NDArray[np.uint64]) -> Roster:
-        return Roster(ids, self.n_players, self.n_outputs, self.one_game)
+        return Roster(ids, self.n_players, self.n_outputs, self.one_game, self.draws_background)
 
     def _ids_of(self, block: int) -> NDArray[np.uint64]:
         return self.ids[self._block_offsets[block] : self._block_offsets[block + 1]]
 
-    def _make(self, game: Game, block: int, items: NDArray[np.int64], first: int, n_threads: int | None) -> None:
+    def _make(
+        self, game: Game, block: int, items: NDArray[np.int64], first: int, stop: int, n_threads: int | None
+    ) -> None:
         labels = LabelStream(
             game,
             self.estimator,
@@ -208,6 +213,7 @@ class LabelStore:
             items=items,
             seed=self.seed,
             n_threads=n_threads,
+            shard_of=stop,
         ).collect()
         name = f"block{block:06d}-sample{first:010d}.npy"
         digest = _write_array(self.path / name, labels.statistics.table())

@@ -87,6 +87,8 @@ class LabelStream:
     batch : utility evaluations per batch, as a target; default 8192, and at least four walks per thread.
     max_bytes : bound on the memory of a batch; default 256 MiB.
     n_threads : default all available processors.
+    shard_of : samples of the whole job that this stream is a shard of, where the estimator needs several and the shard holds
+        fewer; default those up to its own last.
 
     Iterating yields `LabelBatch`es; `collect()` runs to the end and answers `Labels`; `cost()` forecasts.
 
@@ -110,6 +112,7 @@ class LabelStream:
         batch: int | None = None,
         max_bytes: int | None = None,
         n_threads: int | None = None,
+        shard_of: int | None = None,
         after: Labels | None = None,
     ) -> None:
         if not isinstance(estimator, Estimator):
@@ -126,7 +129,8 @@ class LabelStream:
         self._batch = None if batch is None else _checks.count("batch", batch)
         self._max_bytes = DEFAULT_MAX_BYTES if max_bytes is None else _checks.count("max_bytes", max_bytes)
         self._n_threads = _threads.resolve(n_threads)
-        estimator.check(game, self._items, self._stop if after is None else self._stop - after.ranges[0].first)
+        job = self._stop if after is None else self._stop - after.ranges[0].first
+        estimator.check(game, self._items, job if shard_of is None else _checks.count("shard_of", shard_of, least=samples))
         self._after = after
         one_game = game.item_players is not None
         self._shared = estimator.shares_draws and one_game
