@@ -57,6 +57,13 @@ def number(name: str, value: Any, *, above: float | None = None) -> float:
     return value
 
 
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool; TypeError for anything else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; expected True or False.")
+    return bool(value)
+
+
 def choice(name: str, value: Any, choices: Any) -> Any:
     """`value`, one of `choices`, which are names."""
     if not isinstance(value, str) or value not in choices:

@@ -59,6 +59,7 @@ def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
     if isinstance(index, str):
         law, replacement = _named_law(index, n), False
     elif hasattr(index, "enumerated"):
+        _check_items_in_pool(game)
         members = _all_coalitions(n)
         return _of_every_game(game, lambda values: index.enumerated(members, values))
     elif not hasattr(index, "size_law"):
@@ -79,8 +80,7 @@ def _named_law(index: str, n: int) -> NDArray[np.float64]:
 
 def _over_subsets(game: Game, law: NDArray[np.float64]) -> NDArray[np.float64]:
     n = game.n_players
-    if game.item_players is not None and game.item_players.max(initial=-1) >= n:
-        raise ValueError("the game has items outside its pool; this value is defined for the pool's own players only.")
+    _check_items_in_pool(game)
     codes, members = np.arange(2**n), _all_coalitions(n)
     weight_of_size = np.array([p / comb(n - 1, t) for t, p in enumerate(law)])
 
@@ -94,6 +94,11 @@ def _over_subsets(game: Game, law: NDArray[np.float64]) -> NDArray[np.float64]:
 
     exact_values = _of_every_game(game, of_players)
     return exact_values if game.item_players is None else exact_values[game.item_players]
+
+
+def _check_items_in_pool(game: Game) -> None:
+    if game.item_players is not None and game.item_players.max(initial=-1) >= game.n_players:
+        raise ValueError("the game has items outside its pool; this value is defined for the pool's own players only.")
 
 
 def _all_coalitions(n: int) -> NDArray[np.bool_]:

@@ -159,9 +159,7 @@ class Estimator(ABC):
         return settled
 
     def _settle_flag(self, name: str) -> None:
-        if not isinstance(getattr(self, name), (bool, np.bool_)):
-            raise TypeError(f"{name} is {getattr(self, name)!r}; expected True or False.")
-        object.__setattr__(self, name, bool(getattr(self, name)))
+        object.__setattr__(self, name, _checks.flag(name, getattr(self, name)))
 
     def config(self) -> dict[str, Any]:
         """The estimator as plain data; `from_config` makes it again."""

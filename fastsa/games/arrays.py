@@ -20,8 +20,8 @@ class Arrays(Protocol):
         """The user's array in this library, dtype kept where it can be."""
         ...
 
-    def like(self, values: Any, model: Any) -> Any:
-        """Numbers in the dtype and on the device of an array."""
+    def like(self, name: str, values: NDArray[Any], model: Any) -> Any:
+        """Values in the dtype and on the device of an array. TypeError where that dtype cannot hold them: 0.5 among integers."""
         ...
 
     def booleans(self, values: NDArray[np.bool_]) -> Any: ...
@@ -65,8 +65,11 @@ class NumpyArrays:
             raise TypeError(f"{name} has dtype {array.dtype}; expected numbers or strings.")
         return array
 
-    def like(self, values: Any, model: Any) -> Any:
-        return np.asarray(values).astype(model.dtype)
+    def like(self, name: str, values: NDArray[Any], model: Any) -> Any:
+        if values.dtype.kind not in "fiubOUS":
+            raise TypeError(f"{name} has dtype {values.dtype}; expected numbers or strings.")
+        _check_held(name, values, model.dtype, model.dtype.kind in "fO")
+        return values.astype(model.dtype)
 
     def booleans(self, values: NDArray[np.bool_]) -> Any:
         return values
@@ -95,9 +98,10 @@ class TorchArrays:
         floating = tensor.is_floating_point()
         return tensor.detach().to(device=self._device, dtype=self._dtype if floating else tensor.dtype)
 
-    def like(self, values: Any, model: Any) -> Any:
-        tensor = values if isinstance(values, self._torch.Tensor) else self._torch.as_tensor(np.asarray(values))
-        return tensor.detach().to(device=model.device, dtype=model.dtype)
+    def like(self, name: str, values: NDArray[Any], model: Any) -> Any:
+        held = np.float64 if model.is_floating_point() else np.dtype(str(model.dtype).removeprefix("torch."))
+        _check_held(name, values, held, model.is_floating_point())
+        return self._torch.as_tensor(values).to(device=model.device, dtype=model.dtype)
 
     def booleans(self, values: NDArray[np.bool_]) -> Any:
         return self._torch.from_numpy(values).to(self._device)
@@ -110,3 +114,15 @@ class TorchArrays:
 
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
         return self._torch.where(keep, inside, outside)
+
+
+def _check_held(name: str, values: NDArray[Any], dtype: Any, rounds: bool) -> None:
+    """Raise TypeError where the values are others in this dtype; floats may round."""
+    if (values.dtype.kind in "US") != (np.dtype(dtype).kind in "US") and np.dtype(dtype) != object:
+        raise TypeError(f"{name} has dtype {values.dtype}, the inputs have {dtype}; expected values of one kind.")
+    if rounds:
+        return
+    with np.errstate(invalid="ignore"):
+        same = values.astype(dtype) == values
+    if not same.all():
+        raise TypeError(f"{name} holds {values[~same].tolist()[0]!r}, which inputs of {dtype} cannot; convert the inputs with astype.")

@@ -46,7 +46,7 @@ class Masker(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Baseline:
     """Absent features take fixed values: a number for all (default 0) or an array of an input's shape.
 
@@ -66,7 +66,7 @@ class Baseline:
         return _Replace(inputs, _baseline(inputs, self.values, arrays), _every_entry(inputs), arrays)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marginal:
     """Absent features take their values from rows of a background set: v(S) is the mean over its rows.
 
@@ -87,6 +87,9 @@ class Marginal:
     background: Any
     whole: bool = False
 
+    def __post_init__(self) -> None:
+        _checks.flag("whole", self.whole)
+
     @property
     def draws_background(self) -> bool:
         return not self.whole
@@ -96,7 +99,7 @@ class Marginal:
         return _Replace(inputs, _rows(inputs, self.background, arrays), _every_entry(inputs), arrays)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """Players are groups of entries: one-hot columns of one variable, superpixels, time steps of all channels.
 
@@ -114,6 +117,10 @@ class Groups:
 
     players: Any
     masker: Baseline | Marginal = field(default_factory=Baseline)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.masker, (Baseline, Marginal)):
+            raise TypeError(f"masker is {self.masker!r}; expected Baseline or Marginal, which say what absent entries take.")
 
     @property
     def draws_background(self) -> bool:
@@ -157,9 +164,15 @@ class Patches:
     value: float = 0.0
     draws_background = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.grid, (tuple, list)) or len(self.grid) != 2:
+            raise TypeError(f"grid is {self.grid!r}; expected (rows, columns), such as (14, 14).")
+        object.__setattr__(self, "grid", tuple(_checks.count("grid", g) for g in self.grid))
+        object.__setattr__(self, "value", _checks.number("value", self.value))
+
     def bind(self, X: tuple[Any, ...], arrays: Arrays) -> Bound:
         inputs = _one(X, self)
-        rows, columns = (_checks.count("grid", g) for g in self.grid)
+        rows, columns = self.grid
         if inputs.ndim != 4:
             raise ValueError(f"X has shape {tuple(inputs.shape)}; expected images [items, channels, height, width].")
         height, width = inputs.shape[2:]
@@ -186,6 +199,11 @@ class Tokens:
     drop: bool = False
     pad: int | None = None
     draws_background = False
+
+    def __post_init__(self) -> None:
+        _checks.flag("drop", self.drop)
+        if self.pad is not None:
+            object.__setattr__(self, "pad", _checks.integer("pad", self.pad))
 
     def bind(self, X: tuple[Any, ...], arrays: Arrays) -> Bound:
         tokens = _one(X, self)
@@ -285,10 +303,10 @@ class _Tokens:
 
     def _masked(self, items: NDArray[np.int64], members: NDArray[np.bool_]) -> tuple[Any, Any]:
         arrays = self._arrays
-        present = arrays.booleans(members)
+        present = arrays.booleans(members.copy())  # the model may overwrite what it is given
         tokens = arrays.take(self._tokens, arrays.index(items))
         if self._pad is not None:
-            tokens = arrays.where(present, tokens, arrays.like(np.full((1, 1), self._pad), self._tokens))
+            tokens = arrays.where(present, tokens, arrays.like("pad", np.full((1, 1), self._pad), self._tokens))
         return tokens, present
 
     def _closed_up(self, items: NDArray[np.int64], members: NDArray[np.bool_]) -> tuple[Any, Any]:
@@ -300,7 +318,7 @@ class _Tokens:
         flat = arrays.index((items[:, None] * self.n_players + place).reshape(-1))
         tokens = arrays.take(self._tokens.reshape(-1), flat).reshape(place.shape)
         mask = arrays.booleans(present)
-        return arrays.where(mask, tokens, arrays.like(np.full((1, 1), self._pad or 0), self._tokens)), mask
+        return arrays.where(mask, tokens, arrays.like("pad", np.full((1, 1), self._pad or 0), self._tokens)), mask
 
     def digest(self) -> list[NDArray[Any]]:
         return [_numpy(self._tokens)]
@@ -345,7 +363,7 @@ def _baseline(inputs: Any, values: Any, arrays: Arrays) -> Any:
         row = np.broadcast_to(given, shape)
     except ValueError:
         raise ValueError(f"the baseline has shape {given.shape}; expected one number, or an input's shape {shape}.") from None
-    return arrays.like(np.array(row)[None], inputs)
+    return arrays.like("the baseline", np.array(row)[None], inputs)
 
 
 def _rows(inputs: Any, background: Any, arrays: Arrays) -> Any:
@@ -355,7 +373,7 @@ def _rows(inputs: Any, background: Any, arrays: Arrays) -> Any:
         raise ValueError(f"background has shape {rows.shape}; expected [rows, {', '.join(map(str, shape))}], as the inputs.")
     if rows.shape[0] == 0:
         raise ValueError("background has no rows; expected at least one.")
-    return arrays.like(rows, inputs)
+    return arrays.like("background", rows, inputs)
 
 
 def _numpy(values: Any) -> NDArray[Any]:

@@ -158,12 +158,14 @@ class ModelGame:
         self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
     ) -> NDArray[np.float64]:
         """The model's outputs [rows, outputs], checked; in halves where a batch does not fit into memory."""
+        answer = None
         try:
             answer = self._bound.outputs(self._model, items, members, behind, batch)
         except (MemoryError, RuntimeError) as error:
             halves = _halves(items, members, behind)
             if len(halves) < 2 or not _is_out_of_memory(error):
                 raise
+        if answer is None:  # only here has the error let go of the batch that did not fit
             return np.concatenate([self._outputs(*half, batch).copy() for half in halves])
         rows_each = behind.stop - behind.start if isinstance(behind, slice) else 1
         rows = items.size * rows_each

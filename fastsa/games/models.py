@@ -41,7 +41,7 @@ class TorchModel:
     def __init__(self, module: Any) -> None:
         import torch
 
-        if module.training:
+        if any(part.training for part in module.modules()):
             raise ValueError("model is in training mode, where dropout and batch norm make outputs random; call model.eval().")
         reference = next((p for p in module.parameters() if p.is_floating_point()), None)
         device = torch.device("cpu") if reference is None else reference.device
