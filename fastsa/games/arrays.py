@@ -60,7 +60,7 @@ class NumpyArrays:
     entries_per_batch = _ENTRIES_IN_CACHE
 
     def of(self, name: str, values: Any) -> Any:
-        array = np.asarray(values)
+        array = as_numpy(values)
         if array.dtype.kind not in "fiubOUS":
             raise TypeError(f"{name} has dtype {array.dtype}; expected numbers or strings.")
         return array
@@ -114,6 +114,14 @@ class TorchArrays:
 
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
         return self._torch.where(keep, inside, outside)
+
+
+def as_numpy(values: Any) -> NDArray[Any]:
+    """A numpy array of numpy's, torch's or anyone's numbers; bfloat16, which numpy lacks, as float32."""
+    if not hasattr(values, "detach"):
+        return np.asarray(values)
+    tensor = values.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def _check_held(name: str, values: NDArray[Any], dtype: Any, rounds: bool) -> None:

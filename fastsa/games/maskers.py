@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.games.arrays import Arrays, Batch
+from fastsa.games.arrays import Arrays, Batch, as_numpy
 from fastsa.ops.masked import write_masked
-
 
 Behind = NDArray[np.int64] | slice
 """One background row for each coalition, or a range of rows that stand behind every coalition in turn."""
@@ -278,7 +277,7 @@ class _Replace:
         return (1,) * (len(self._shape) - self._players.ndim) + self._players.shape
 
     def digest(self) -> list[NDArray[Any]]:
-        return [_numpy(self._inputs), _numpy(self._outside), self._players]
+        return [as_numpy(self._inputs), as_numpy(self._outside), self._players]
 
 
 class _Tokens:
@@ -321,7 +320,7 @@ class _Tokens:
         return arrays.where(mask, tokens, arrays.like("pad", np.full((1, 1), self._pad or 0), self._tokens)), mask
 
     def digest(self) -> list[NDArray[Any]]:
-        return [_numpy(self._tokens)]
+        return [as_numpy(self._tokens)]
 
 
 class _Nodes:
@@ -339,7 +338,7 @@ class _Nodes:
         return model(features, adjacency)
 
     def digest(self) -> list[NDArray[Any]]:
-        return [_numpy(self._features), _numpy(self._adjacency)]
+        return [as_numpy(self._features), as_numpy(self._adjacency)]
 
 
 def _one(X: tuple[Any, ...], masker: Any) -> Any:
@@ -358,7 +357,7 @@ def _every_entry(inputs: Any) -> NDArray[np.int64]:
 def _baseline(inputs: Any, values: Any, arrays: Arrays) -> Any:
     """One background row, of shape [1, ...]."""
     shape = tuple(inputs.shape[1:])
-    given = _numpy(values)
+    given = as_numpy(values)
     try:
         row = np.broadcast_to(given, shape)
     except ValueError:
@@ -367,14 +366,10 @@ def _baseline(inputs: Any, values: Any, arrays: Arrays) -> Any:
 
 
 def _rows(inputs: Any, background: Any, arrays: Arrays) -> Any:
-    rows = _numpy(background)
+    rows = as_numpy(background)
     shape = tuple(inputs.shape[1:])
     if rows.ndim != inputs.ndim or rows.shape[1:] != shape:
         raise ValueError(f"background has shape {rows.shape}; expected [rows, {', '.join(map(str, shape))}], as the inputs.")
     if rows.shape[0] == 0:
         raise ValueError("background has no rows; expected at least one.")
     return arrays.like("background", rows, inputs)
-
-
-def _numpy(values: Any) -> NDArray[Any]:
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
