@@ -115,6 +115,23 @@ def test_bad_data_are_refused_before_the_utility_is_prepared(changed):
         (lambda: estimators.PermutationShapley(min_size=-1), ValueError, "min_size is -1"),
         (lambda: estimators.PermutationShapley(3, 2), ValueError, "max_size is 2; expected at least 3"),
         (lambda: estimators.PermutationShapley(max_size="4"), TypeError, "max_size is '4'"),
+        (lambda: estimators.PermutationShapley(antithetic=1), TypeError, "antithetic is 1; expected True or False"),
+        (lambda: estimators.PermutationShapley(2, antithetic=True), ValueError, "antithetic permutations count every size"),
+        (lambda: estimators.BetaShapley(0.0), ValueError, "alpha is 0.0; expected a finite number above 0"),
+        (lambda: estimators.BetaShapley(1, -1), ValueError, "beta is -1.0"),
+        (lambda: estimators.BetaShapley("1"), TypeError, "alpha is '1', a str"),
+        (lambda: estimators.BanzhafMSR(0), ValueError, "q is 0.0; expected a finite number above 0"),
+        (lambda: estimators.BanzhafMSR(1.0), ValueError, "q is 1.0; expected a number below 1"),
+        (lambda: estimators.BanzhafMSR(None), TypeError, "q is None"),
+        (lambda: estimators.Semivalue("owen"), ValueError, "index is 'owen'; expected one of 'shapley', 'banzhaf', 'beta'"),
+        (lambda: estimators.Semivalue("banzhaf", q=1.5), ValueError, "q is 1.5"),
+        (lambda: estimators.AdjustedMSR(paired="no"), TypeError, "paired is 'no'"),
+        (lambda: estimators.KernelSHAP(paired=None), TypeError, "paired is None; expected True or False"),
+        (lambda: estimators.LeverageSHAP(0), TypeError, "paired is 0"),
+        (lambda: estimators.LIME("text"), ValueError, "kernel is 'text'; expected one of 'image', 'paper', 'tabular'"),
+        (lambda: estimators.LIME(3), TypeError, "kernel is 3"),
+        (lambda: estimators.SGDShapley(0.0), ValueError, "step is 0.0"),
+        (lambda: estimators.SGDShapley(debiased=2), TypeError, "debiased is 2"),
         (lambda: estimators.from_config({"name": "Owen"}), ValueError, "name is 'Owen'; expected one of"),
         (lambda: games.FunctionGame("sum", 3), TypeError, "fn is 'sum'"),
         (lambda: games.FunctionGame(lambda c: c[:, 0], 0), ValueError, "n_players is 0"),
@@ -133,6 +150,7 @@ class NeverWalked:
     ids = np.arange(6, dtype=np.uint64)
     item_players = np.arange(6, dtype=np.int32)
     fingerprint = "none"
+    draws_background = False
 
     def walk(self, walks, **options):
         raise AssertionError("work was started")
@@ -170,6 +188,16 @@ STREAMS = [
     ({"estimator": "shapley"}, TypeError, "estimator is 'shapley'; expected one of fastsa.estimators"),
     ({"estimator": estimators.PermutationShapley}, TypeError, "estimator is <class"),
     ({"estimator": estimators.PermutationShapley(min_size=6)}, ValueError, "min_size is 6; expected at most 5"),
+    ({"estimator": estimators.KernelSHAP()}, ValueError, "samples is 3; expected at least 6, below which KernelSHAP has no labels of 6 players"),
+    ({"estimator": estimators.KernelSHAP(paired=False), "samples": 6}, ValueError, "samples is 6; expected at least 7"),
+    ({"estimator": estimators.LeverageSHAP(), "samples": 5}, ValueError, "samples is 5; expected at least 6, below which LeverageSHAP"),
+    ({"estimator": estimators.LIME(), "samples": 7}, ValueError, "samples is 7; expected at least 8, below which LIME"),
+    ({"estimator": estimators.AdjustedMSR()}, ValueError, "samples is 3; expected at least 4, below which AdjustedMSR"),
+    ({"estimator": estimators.SGDShapley(9.0)}, ValueError, "step is 9.0; expected below .*, where steps diverge"),
+    ({"estimator": estimators.LeaveOneOut()}, ValueError, "samples is 3; expected 1"),
+    ({"estimator": estimators.BanzhafMSR(), "items": [1, 0, 2, 3, 4, 5]}, ValueError, "take them all as items, in order"),
+    ({"shard_of": 2}, ValueError, "shard_of is 2; expected at least 3"),
+    ({"shard_of": 4.0}, TypeError, "shard_of is 4.0"),
     ({"game": np.zeros((3, 3))}, TypeError, "game is a ndarray; expected one of fastsa.games"),
 ]
 
