@@ -110,6 +110,15 @@ def test_the_epoch_of_least_select_loss_is_kept(problem):
     assert kept == pytest.approx(history["select"].min(), rel=1e-5) and kept < history["select"][-1]
 
 
+def test_a_selected_net_takes_the_steps_that_few_inputs_need(problem):
+    """500 inputs make 8 steps per epoch: 188 epochs with select, 50 without; the longer course is the better."""
+    chosen = AttributionNet(width=16, n_threads=1).fit(problem.X, problem.train, select=problem.select)
+    short = AttributionNet(width=16, epochs=50).fit(problem.X, problem.train, select=problem.select)
+    plain = AttributionNet(width=16).fit(problem.X, problem.train)
+    assert (chosen.history_["train"].size, plain.history_["train"].size) == (189, 51)
+    assert error(chosen.predict(problem.X), problem.truth) < error(short.predict(problem.X), problem.truth)
+
+
 def test_other_inputs_may_choose_the_epoch(problem):
     X = np.random.default_rng(4).normal(size=(100, 5))
     select = drawn(games.ModelGame(model, X, games.Baseline()), 2, "select").collect()

@@ -13,11 +13,14 @@ from fastsa import AmortizedExplainer, estimators, games
 from fastsa.amortize import AttributionNet
 
 X = np.random.default_rng(0).normal(size=(400, 4))
-QUICK = AttributionNet(epochs=2, width=8)
 
 
 def model(x):
     return np.stack([x[:, 0] * x[:, 1] + x[:, 2], np.tanh(x[:, 3])], axis=1)
+
+
+def longer(seed=3):
+    return AttributionNet(epochs=50, efficiency=True, seed=seed)
 
 
 def quick():
@@ -26,7 +29,7 @@ def quick():
 
 @pytest.fixture(scope="module")
 def fitted():
-    return AmortizedExplainer(model, games.Baseline(), samples=5, seed=3).fit(X, progress=False)
+    return AmortizedExplainer(model, games.Baseline(), samples=5, seed=3, net=longer()).fit(X, progress=False)
 
 
 def test_attributions_of_new_inputs_are_near_the_exact_ones(fitted):
@@ -116,8 +119,8 @@ def test_frames_and_predictors_are_taken():
 
 
 def test_the_same_seed_gives_the_same_bytes(fitted):
-    again = AmortizedExplainer(model, games.Baseline(), samples=5, seed=3).fit(X, progress=False)
-    other = AmortizedExplainer(model, games.Baseline(), samples=5, seed=4).fit(X, progress=False)
+    again = AmortizedExplainer(model, games.Baseline(), samples=5, seed=3, net=longer()).fit(X, progress=False)
+    other = AmortizedExplainer(model, games.Baseline(), samples=5, seed=4, net=longer(4)).fit(X, progress=False)
     assert again.explain(X).tobytes() == fitted.explain(X).tobytes() != other.explain(X).tobytes()
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCALES = ("global", "unit")
 OBJECTIVES = ("labels", "coalitions")
 _WIDTH, _WIDTHS = 64, {"mlp": 128}
+_EPOCHS, _STEPS, _MOST_EPOCHS = 50, 1500, 300
 _LEARNING_RATE = 1e-3
 _FINE_TUNING_RATE = 1e-4
 
@@ -65,7 +66,8 @@ class AttributionNet:
     objective : "labels" (default), or "coalitions": the Shapley regression itself on fresh coalitions at every step, of
         a game in place of labels (FastSHAP, Jethani et al., ICLR 2022). It is always efficient.
     coalitions : per item and step under objective "coalitions", in pairs; default 8.
-    epochs, learning_rate, batch_size : default 50; 1e-3, or 1e-4 with a backbone or module of one's own; 64.
+    epochs : default 50; with `select`, which stops what has learned enough, as many as make 1,500 steps, 50 to 300.
+    learning_rate, batch_size : default 1e-3, or 1e-4 with a backbone or module of one's own; 64.
     decay : of the learning rate to 0, "cosine" (default) or "linear".
     weight_decay : None (default) for Adam, a number for AdamW.
     seed : fixes weights, batches and coalitions; the same bytes on one machine with one number of threads. torch's
@@ -102,7 +104,7 @@ class AttributionNet:
         bounded: bool = False,
         objective: str = "labels",
         coalitions: int = 8,
-        epochs: int = 50,
+        epochs: int | None = None,
         learning_rate: float | None = None,
         batch_size: int = 64,
         decay: str = "cosine",
@@ -137,7 +139,7 @@ class AttributionNet:
             )
         own = backbone is not None or not isinstance(net, str)
         rate = (_FINE_TUNING_RATE if own else _LEARNING_RATE) if learning_rate is None else learning_rate
-        self.epochs = _checks.count("epochs", epochs, least=0)
+        self.epochs = None if epochs is None else _checks.count("epochs", epochs, least=0)
         self.learning_rate = _checks.number("learning_rate", rate, above=0.0)
         self.batch_size = _checks.count("batch_size", batch_size)
         self.decay = _checks.choice("decay", decay, ("cosine", "linear"))
@@ -183,10 +185,11 @@ class AttributionNet:
         )
         from fastsa.amortize.networks import own_state
 
-        finish, close = epoch_bar(progress, self.epochs + 1)
+        epochs = self._epochs(plan)
+        finish, close = epoch_bar(progress, epochs + 1)
         try:
             with own_state(self.seed, self._threads_for(plan.kind)):
-                self._fit(plan, finish)
+                self._fit(plan, epochs, finish)
         finally:
             close()
         return self
@@ -244,11 +247,19 @@ class AttributionNet:
     def _efficient(self) -> bool:
         return self.efficiency or self.objective == "coalitions"
 
+    def _epochs(self, plan: Plan) -> int:
+        if self.epochs is not None:
+            return self.epochs
+        if plan.select is None:
+            return _EPOCHS
+        steps = -(-plan.train.inputs[0].shape[0] // self.batch_size)
+        return min(max(_EPOCHS, -(-_STEPS // steps)), _MOST_EPOCHS)
+
     def _threads_for(self, kind: str) -> int | None:
         own = kind == "own" or self.backbone is not None
         return 1 if self.n_threads is None and not own else self.n_threads
 
-    def _fit(self, plan: Plan, finish: Callable[[], Any]) -> None:
+    def _fit(self, plan: Plan, epochs: int, finish: Callable[[], Any]) -> None:
         import torch
 
         from fastsa.amortize import attribution_training, training
@@ -257,13 +268,13 @@ class AttributionNet:
         inputs = tuple(torch.from_numpy(x) for x in plan.train.inputs)
         self.task_, self.kind_, self.evaluations_ = plan.task, plan.kind, 0
         module = self._new_module(plan.task, plan.kind, inputs, generator)
-        objective, selection = self._objectives(plan)
+        objective, selection = self._objectives(plan, epochs)
         with torch.no_grad():
             from fastsa.amortize.networks import batch_of, device_of
 
             module.eval()
             objective.readout.shaped(module(*batch_of(inputs, slice(0, 2), device_of(module))))
-        schedule = training.Schedule(self.epochs, self.learning_rate, self.batch_size, self.decay, self.weight_decay)
+        schedule = training.Schedule(epochs, self.learning_rate, self.batch_size, self.decay, self.weight_decay)
         course = attribution_training.learn(module, inputs, objective, selection, schedule, generator, finish)
         for part in (objective, selection[1] if selection else None):
             self.evaluations_ += getattr(part, "evaluations", 0)
@@ -295,7 +306,7 @@ class AttributionNet:
         )
         return module if backbone is None else module.to(device_of(backbone))
 
-    def _objectives(self, plan: Plan) -> tuple[Objective, tuple[Any, Objective] | None]:
+    def _objectives(self, plan: Plan, epochs: int) -> tuple[Objective, tuple[Any, Objective] | None]:
         """What is minimised, and (inputs, what the epoch is chosen by)."""
         import torch
 
@@ -306,7 +317,7 @@ class AttributionNet:
         if isinstance(train.labels, ModelGame):
             objective: Any = ToCoalitions(train.labels, both, shape, self.coalitions, self.seed, "train", fresh=True)
         else:
-            objective = ToLabels(train.labels, _totals(both), shape, self.epochs)
+            objective = ToLabels(train.labels, _totals(both), shape, epochs)
         if select is None:
             return objective, None
         if select.ends is not None or select.inputs is not train.inputs:
