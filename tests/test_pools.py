@@ -125,6 +125,14 @@ def test_an_item_alone_and_in_any_order_has_the_bytes_it_has_among_others(make, 
         assert same(labels_of(alone, estimator), whole.take([2]))
 
 
+@pytest.mark.parametrize("estimator", [e for e in ESTIMATORS if not e.pooled], ids=repr)
+def test_some_points_of_one_game_have_the_bytes_they_have_among_all(estimator):
+    game = small_games.knn(7)
+    whole = labels_of(game, estimator)
+    for items in ([5, 0, 3], [6], [1, 2, 3, 4, 5, 6, 0]):
+        assert same(labels_of(game, estimator, items=items), whole.take(items))
+
+
 @every_estimator
 def test_seeds_roles_and_ids_are_lanes_of_their_own_and_merge(estimator):
     game = model_game()

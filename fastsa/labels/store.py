@@ -227,12 +227,11 @@ class LabelStore:
         return hashlib.sha256((self.path / chunk.file).read_bytes()).hexdigest() == chunk.sha256
 
     def _block_statistics(self, block: int, chunks: list[Chunk]) -> Statistics:
-        """The statistics of one block over its chunks, merged in the order of samples."""
+        """The statistics of one block over its chunks: neighbours merged, then neighbours of those, so that none is copied often."""
         parts = [self._chunk_statistics(block, chunk) for chunk in chunks]
-        total = parts[0]
-        for part in parts[1:]:
-            total = total.merge(part)
-        return total
+        while len(parts) > 1:
+            parts = [a.merge(b) for a, b in zip(parts[0::2], parts[1::2])] + parts[len(parts) & ~1 :]
+        return parts[0]
 
     def _chunk_statistics(self, block: int, chunk: Chunk) -> Statistics:
         if not self._is_whole(chunk):
