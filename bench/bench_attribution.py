@@ -1,8 +1,10 @@
-"""Attribution of a model's inputs where the model costs nothing: what KernelSHAP and tabular masking add to it."""
+"""Attribution of a model's inputs: what it adds to a model that costs nothing, and to a network's forward passes."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ PLAYERS, PAIRS, INPUTS = 196, 256, 64
 ROWS, MASKS = 100, 256
 
 
-def kernel_shap(n_threads: int | None = None, estimator: fastsa.estimators.Estimator | None = None) -> Callable[[], object]:
+def kernel_shap(
+    n_threads: int | None = None, estimator: fastsa.estimators.Estimator | None = None
+) -> Callable[[], object]:
     """Labels of a linear model's inputs, from the draw to the regression."""
     rng = np.random.default_rng(0)
     inputs, weights = rng.normal(size=(INPUTS, PLAYERS)).astype(np.float32), rng.normal(size=PLAYERS).astype(np.float32)
@@ -51,7 +55,8 @@ def test_the_regression_alone(benchmark, compare, weighted):
     def run() -> None:
         ops.shapley_regression(PLAYERS, members, values, totals, weight_of_size=weight)
 
-    compare.rate(f"regression alone, {'weighted' if weighted else 'unweighted'}: inputs", run, amount=INPUTS, unit="/s", bar=0)
+    kind = "weighted" if weighted else "unweighted"
+    compare.rate(f"regression alone, {kind}: inputs", run, amount=INPUTS, unit="/s", bar=0)
     benchmark(run)
 
 
@@ -70,4 +75,25 @@ def test_masking_beside_a_copy_of_as_many_bytes(benchmark, compare, features, dt
 
     what = f"masking {features} features over {ROWS} rows, {np.dtype(dtype)}, of a copy's speed"
     compare(what, run, lambda: np.copyto(out, copied), bar=0, our_work=coalitions, their_work=coalitions, of="mask")
+    benchmark(run)
+
+
+def permutations_of_a_network() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Labels of all inputs, and the forward passes of as many rows alone; both on one thread."""
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parent))
+    import network
+
+    torch.set_num_threads(1)
+    model = network.network()
+    game = fastsa.games.ModelGame(model, network.inputs(), fastsa.games.Baseline(0.0))
+    stream = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=network.ORDERS, n_threads=1)
+    rows = stream.collect().evaluations
+    return lambda: stream.collect().mean, lambda: network.forward(model, rows)
+
+
+def test_permutations_of_a_network_beside_its_forward_passes_alone(benchmark, compare):
+    """The forward passes' share of the whole; the whole may take 1.10 of them, so the bar is 0.91."""
+    run, forward = permutations_of_a_network()
+    compare("torch network, 100 features, 64 inputs x 10 orders: forward passes of the whole", run, forward, bar=0.91)
     benchmark(run)

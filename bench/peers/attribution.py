@@ -1,10 +1,11 @@
 r"""Attribution beside its peers, where the model costs nothing: KernelSHAP per input, tabular masking per mask.
 
-    python bench/peers/attribution.py --shapiq VENV/bin/python --shap VENV/bin/python
+    python bench/peers/attribution.py --shapiq VENV/bin/python --shap VENV/bin/python --torch VENV/bin/python
 
-Each peer runs in its own environment (see the first lines of attribution_shapiq.py and attribution_shap.py), in a process of
-its own, in turn with ours; ratios are medians over the turns. shapiq is given one BLAS thread and as many as ours, and the
-faster of both counts.
+Each peer runs in its own environment (see the first lines of attribution_shapiq.py, attribution_shap.py and
+attribution_torch.py), in a process of its own, in turn with ours; ratios are medians over the turns. shapiq is given one BLAS
+thread and as many as ours, and the faster of both counts. --torch has captum and shap explain a network on one thread: each
+side's time is a multiple of the forward passes of the model rows that it took, timed in turn with them.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ TURNS = 5
 THREADS = 2
 
 
-def seconds(run: Callable[[], object], work: int) -> float:
+def seconds(run: Callable[[], object], work: int, repeats: int = 7) -> float:
     taken = []
-    for _ in range(7):
+    for _ in range(repeats):
         start = time.perf_counter()
         run()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken) / work
 
 
-def theirs(python: str, script: str, *arguments: int, threads: int = 1) -> dict[str, float]:
+def theirs(python: str, script: str, *arguments: int | str, threads: int = 1) -> dict[str, float]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     command = [python, "-W", "ignore", str(HERE / script), *map(str, arguments)]
@@ -73,10 +74,22 @@ def masking(python: str) -> list[str]:
     return [line(f"masking {f} features over {ours.ROWS} rows: us per mask, shap", 1e-6, t) for f, t in turns.items()]
 
 
+def network(python: str) -> list[str]:
+    run, forward = ours.permutations_of_a_network()
+    turns: dict[str, list[tuple[float, float]]] = {"captum": [], "shap": []}
+    run()
+    for _ in range(TURNS):
+        mine = statistics.median(seconds(run, 1, repeats=1) / seconds(forward, 1, repeats=1) for _ in range(3))
+        for peer, taken in turns.items():
+            taken.append((theirs(python, "attribution_torch.py", peer)["of_forward"], mine))
+    return [line(f"orders of a network: multiple of its forward passes, {peer}", 1.0, t) for peer, t in turns.items()]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapiq", metavar="PYTHON")
     parser.add_argument("--shap", metavar="PYTHON")
+    parser.add_argument("--torch", metavar="PYTHON")
     given = parser.parse_args()
     print("| what, and the peer | peer | fastsa | ratio |")
     print("|---|---|---|---|")
@@ -84,6 +97,8 @@ def main() -> None:
         print(kernel_shap(given.shapiq))
     if given.shap:
         print(*masking(given.shap), sep="\n")
+    if given.torch:
+        print(*network(given.torch), sep="\n")
 
 
 if __name__ == "__main__":

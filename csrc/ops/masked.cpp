@@ -47,7 +47,11 @@ FSA_INLINE void mask_coalitions(const Masked<Bits>& body, Range coalitions, Canc
 
 }  // namespace
 
-void masked(const Masked<uint32_t>& body, Range coalitions, CancelFlag cancel) { mask_coalitions(body, coalitions, cancel); }
-void masked(const Masked<uint64_t>& body, Range coalitions, CancelFlag cancel) { mask_coalitions(body, coalitions, cancel); }
+void masked(const Masked<uint32_t>& body, Range coalitions, CancelFlag cancel) {
+  mask_coalitions(body, coalitions, cancel);
+}
+void masked(const Masked<uint64_t>& body, Range coalitions, CancelFlag cancel) {
+  mask_coalitions(body, coalitions, cancel);
+}
 
 }  // namespace fsa::FSA_ISA

@@ -43,8 +43,8 @@ FSA_INLINE double sum_where(const uint64_t* bits, const uint64_t* mask, int64_t 
     for (const double* n = numbers + w * kSquare; word != 0; word >>= kLanes, n += kLanes) {
       const Lanes eight = Lanes{} + static_cast<int64_t>(word & 0xFF);
       for (int64_t r = 0; r < kRegisters<double>; ++r) {
-        const Lanes kept = reinterpret_cast<Lanes>(load(n + r * kPerRegister<double>)) & ((eight & lane_bit[r]) == lane_bit[r]);
-        sums[r] = sums[r] + reinterpret_cast<Register<double>>(kept);
+        const Lanes number = reinterpret_cast<Lanes>(load(n + r * kPerRegister<double>));
+        sums[r] = sums[r] + reinterpret_cast<Register<double>>(number & ((eight & lane_bit[r]) == lane_bit[r]));
       }
     }
   }
@@ -75,7 +75,8 @@ class Game {
     if (body_.weight == nullptr) {
       write_products([&](const uint64_t* a, const uint64_t* b) { return count_common(a, b, sample_words_); });
     } else {
-      write_products([&](const uint64_t* a, const uint64_t* b) { return sum_where(a, b, sample_words_, space_.weights); });
+      const double* weights = space_.weights;
+      write_products([&](const uint64_t* a, const uint64_t* b) { return sum_where(a, b, sample_words_, weights); });
     }
     for (int64_t output = 0; output < body_.n_outputs; ++output) write_moments(output);
     for (int64_t i = 0; i < body_.n_players; ++i) row(i)[first_column_ + body_.n_outputs] = 1.0;

@@ -23,7 +23,9 @@ class Bound(Protocol):
     n_background: int
     """Rows that stand in for absent players, of which a coalition's value is the mean."""
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+    def outputs(
+        self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[Any]:
         """What the model says of these items, each with some members present, over the background `behind` them."""
         ...
 
@@ -249,11 +251,15 @@ class _Replace:
         if isinstance(inputs, np.ndarray) and inputs.dtype in (np.float32, np.float64):
             self._flat = tuple(np.ascontiguousarray(a).reshape(a.shape[0], -1) for a in (inputs, outside))
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+    def outputs(
+        self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[Any]:
         masked = self._masked if self._flat is None else self._masked_natively
         return model(masked(items, members, behind, batch))
 
-    def _masked_natively(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+    def _masked_natively(
+        self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[Any]:
         inputs, outside = self._flat
         rows = None if isinstance(behind, slice) else behind
         outside = outside if rows is not None else outside[behind]
@@ -262,7 +268,9 @@ class _Replace:
         write_masked(inputs, items, members, outside, rows, self._player_of, out, n_threads=batch.n_threads)
         return out.reshape(n_rows, *self._shape)
 
-    def _masked(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> Any:
+    def _masked(
+        self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> Any:
         arrays = self._arrays
         keep = members if self._player_of is None else members[:, self._players.reshape(-1)]
         keep = arrays.booleans(keep.reshape(-1, *self._aligned))
@@ -287,7 +295,9 @@ class _Tokens:
         self.n_players = int(tokens.shape[1])
         self._tokens, self._drop, self._pad, self._arrays = tokens, drop, pad, arrays
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+    def outputs(
+        self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[Any]:
         if not self._drop:
             return model(*self._masked(items, members))
         sizes = members.sum(axis=1)
@@ -330,7 +340,9 @@ class _Nodes:
         self.n_players = int(features.shape[1])
         self._features, self._adjacency, self._arrays = features, adjacency, arrays
 
-    def outputs(self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> NDArray[Any]:
+    def outputs(
+        self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
+    ) -> NDArray[Any]:
         arrays = self._arrays
         rows, present = arrays.index(items), arrays.booleans(members)
         features = arrays.take(self._features, rows) * present[:, :, None]

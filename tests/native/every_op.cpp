@@ -369,12 +369,14 @@ void run_masked(int64_t entries, int64_t players) {
   for (const bool whole : {false, true}) {
     const int64_t each = whole ? behind : 1;
     std::vector<Bits> out = filled<Bits>(coalitions * each * entries);
-    const Masked<Bits> body{out.data(), {inputs.data(), n_items, entries}, items.data(), {members.get(), coalitions, players},
-                            player_of.data(), {background.data(), behind, entries}, whole ? nullptr : rows.data(), each};
+    const Masked<Bits> body{out.data(), {inputs.data(), n_items, entries}, items.data(),
+                            {members.get(), coalitions, players}, player_of.data(),
+                            {background.data(), behind, entries}, whole ? nullptr : rows.data(), each};
     portable::masked(body, {0, coalitions}, &kGoOn);
     for (int64_t i = 0; i < coalitions * each * entries; ++i) {
-      const size_t place = static_cast<size_t>(i / (each * entries) * players + player_of[static_cast<size_t>(i % entries)]);
-      check(out[static_cast<size_t>(i)] == (members[place] ? Bits{6} : Bits{9}), "an entry is the input's or the background's");
+      const int64_t player = player_of[static_cast<size_t>(i % entries)];
+      const bool joined = members[static_cast<size_t>(i / (each * entries) * players + player)];
+      check(out[static_cast<size_t>(i)] == (joined ? Bits{6} : Bits{9}), "an entry is the input's or the background's");
     }
 #if defined(FSA_HAS_AVX2_BUILD)
     std::vector<Bits> wider = filled<Bits>(coalitions * each * entries);
@@ -397,7 +399,8 @@ void run_shapley_regression(int64_t n, int64_t samples, int64_t outputs, bool pa
   std::vector<int32_t> players = filled<int32_t>(offsets.back(), -1);
   list_members({{bits.data(), games * samples, words}, {players.data(), offsets.data()}}, {0, games * samples}, &kGoOn);
   for (const int32_t player : players) check(player >= 0 && player < n, "every member is a player");
-  const std::vector<double> values = numbers(games * samples * (paired ? 2 : 1) * outputs, 41), totals = numbers(games * outputs, 42);
+  const std::vector<double> values = numbers(games * samples * (paired ? 2 : 1) * outputs, 41);
+  const std::vector<double> totals = numbers(games * outputs, 42);
   const std::vector<double> weight = filled<double>(n + 1, 0.75);
   for (const double* by_size : {static_cast<const double*>(nullptr), weight.data()}) {
     std::vector<double> phi = filled<double>(games * n * outputs), wider = phi;
