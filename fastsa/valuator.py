@@ -1,47 +1,63 @@
-"""The front door of data valuation: labels, a network that learns from them, values."""
+"""The front door of data valuation: labels, networks that learn from them, values and how wrong they are."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize import ValuationNet
+from fastsa.amortize import ValuationNet, cross_refine
 from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
 from fastsa.labels import Labels, LabelStream
+from fastsa.metrics import Bounded, Certificate
 from fastsa.utilities import KNN, Logistic
 from fastsa.utilities.data import Utility, takes
 
 _UTILITIES = {"logistic": Logistic, "knn": KNN}
-_FORMAT = 1
+_FORMAT = 2
+_NETS = 2
+
+
+class ValuationErrors(NamedTuple):
+    """Certificates, without ground truth, of `DataValuator.values_` and of its predictions for the points of the pool."""
+
+    values: Certificate
+    predict: Certificate
 
 
 class DataValuator:
-    """Values of training points, by a network trained on a few noisy labels of each.
+    """Values of training points, by networks trained on a few noisy labels of each, and corrected by these labels.
+
+    The samples are drawn in two halves, and one network is trained on each. A prediction is the mean of both. The value of
+    a point of the pool is more: the prediction and the point's own labels, weighted by their errors, which are told by
+    each network against the labels that it has not seen (fastsa.amortize.cross_refine). With more samples it tends to the
+    label, and to the truth.
 
     Parameters
     ----------
     utility : "logistic" (default), "knn", or one of fastsa.utilities: how a training subset is scored.
     estimator : "auto" (default) or one of fastsa.estimators. Auto is Distributional with sizes from a tenth of the pool
         (at most 100) to the whole pool (at most 999) and one coalition for 32 points.
-    samples : what is paid per point in all; default 10. A fifth, at least one, goes to selecting the network's best
-        state, the rest to training it.
+    samples : what is paid per point in all, two halves; default 10. Of a half, a fifth, at least one, goes to selecting
+        the best state of its network, the rest to training it; a half of one sample (samples = 2 or 3) selects nothing.
     net : "mlp" (default), or a torch module as fastsa.amortize.ValuationNet takes.
     seed : of the labels and the network; default 0.
     n_threads : default all available processors.
     max_bytes : bound on the memory of a batch; default 256 MiB.
 
-    After `fit`: `values_` [n], the network's prediction for every training point; `labels_`, the Monte Carlo labels with
-    all samples; `classes_`; `net_`; `seconds_`, what "labels" and "training" took.
+    After `fit`: `values_` [n], the best estimate for every training point, and `stderr_` [n], its standard error;
+    `error_`, certificates of the mean squared error of `.values` and of `.predict` on these points; `labels_`, the Monte
+    Carlo labels with all samples; `classes_`; `nets_`, both networks; `seconds_`, what "labels" and "training" took.
 
-    Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
+    Raises ValueError or TypeError for bad settings and biased estimators, and BackendUnavailable where torch is missing.
 
     >>> import fastsa, numpy as np
     >>> rng = np.random.default_rng(0)
@@ -68,6 +84,8 @@ class DataValuator:
             _checks.choice("estimator", estimator, ("auto",))
         elif not isinstance(estimator, Estimator):
             raise TypeError(f"estimator is {estimator!r}; expected 'auto' or one of fastsa.estimators.")
+        elif not estimator.unbiased:
+            raise ValueError(f"estimator is {estimator}, which is biased; its bias would pass for value. Give an unbiased one.")
         self.utility = utility
         self.estimator = estimator
         self.samples = _checks.count("samples", samples, least=2)
@@ -77,7 +95,7 @@ class DataValuator:
         self.max_bytes = max_bytes
 
     def fit(self, X: Any, y: Any, X_val: Any, y_val: Any, progress: bool = True) -> DataValuator:
-        """Label the points of (X, y) by their effect on the score of (X_val, y_val), and train the network.
+        """Label the points of (X, y) by their effect on the score of (X_val, y_val), and train both networks.
 
         X [n, d] and X_val [m, d] are real features (arrays or frames), y [n] and y_val [m] classes of any dtype that
         sorts. `progress` shows bars with rates. Returns self. Raises as fastsa.games.DataGame does.
@@ -86,40 +104,51 @@ class DataValuator:
             raise TypeError(f"utility is {self.utility!r}, which takes targets; the networks learn from classes. Use a LabelStream.")
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
-        n_select = max(1, self.samples // 5)
         start = time.perf_counter()
-        train = self._labels(game, self.samples - n_select, "train", progress)
-        select = self._labels(game, n_select, "select", progress)
+        halves = self._halves(game, progress)
         labeled = time.perf_counter()
-        net = ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads)
-        net.fit(X, y, train, select=select, n_classes=game.classes.size, progress=progress)
+        self.nets_ = tuple(
+            ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads).fit(
+                X, y, train, select=select, n_classes=game.classes.size, progress=progress
+            )
+            for train, select in halves
+        )
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
-        self.net_ = net
         self.classes_ = game.classes
-        self.labels_ = train.merge(select)
-        self.values_ = net.predict(X, y)
+        parts = [train if select is None else train.merge(select) for train, select in halves]
+        self.labels_ = parts[0].merge(parts[1])
+        refined = cross_refine([net.predict(X, y) for net in self.nets_], parts)
+        self.values_, self.stderr_ = refined.values[:, 0], refined.stderr[:, 0]
+        self.error_ = ValuationErrors(refined.certificate, refined.prediction_certificate)
         return self
 
     def predict(self, X: Any, y: Any) -> NDArray[np.float64]:
-        """Values float64 [m] of any points with their classes, whether in the pool or not."""
+        """Values float64 [m] of any points with their classes, whether in the pool or not: the mean of both networks."""
         X = self._points(X)
         codes = _checks.encode("y", _checks.targets("y", y, X.shape[0]), self.classes_)
-        return self.net_.predict(X, codes)
+        return np.mean([net.predict(X, codes) for net in self.nets_], axis=0)
 
     def predict_all(self, X: Any) -> NDArray[np.float64]:
         """Values float64 [m, n_classes] of any points under every class, in the order of `classes_`."""
         X = self._points(X)
-        return self.net_.predict_all(X)
+        return np.mean([net.predict_all(X) for net in self.nets_], axis=0)
 
     def save(self, path: str | Path) -> None:
-        """Write a folder: net.safetensors, labels.npz, classes.npz, about.json. No pickle."""
+        """Write a folder: net-0.safetensors, net-1.safetensors, labels.npz, values.npz, about.json. No pickle."""
         self._check_fitted()
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        self.net_.save(folder / "net.safetensors")
+        for place, net in enumerate(self.nets_):
+            net.save(folder / f"net-{place}.safetensors")
         self.labels_.save(folder / "labels.npz")
-        np.savez(folder / "classes.npz", classes=_plain(self.classes_), values=self.values_)
-        about = {"format": _FORMAT, "utility": repr(self.utility), "samples": self.samples, "seed": self.seed}
+        np.savez(folder / "values.npz", classes=_plain(self.classes_), values=self.values_, stderr=self.stderr_)
+        about = {
+            "format": _FORMAT,
+            "utility": repr(self.utility),
+            "samples": self.samples,
+            "seed": self.seed,
+            "error": {name: asdict(one) for name, one in self.error_._asdict().items()},
+        }
         (folder / "about.json").write_text(json.dumps(about, indent=2))
 
     @staticmethod
@@ -133,17 +162,30 @@ class DataValuator:
         valuator = DataValuator(estimator=labels.estimator, samples=about["samples"], seed=about["seed"])
         valuator.utility = about["utility"]
         valuator.labels_ = labels
-        valuator.net_ = ValuationNet.load(folder / "net.safetensors")
-        with np.load(folder / "classes.npz", allow_pickle=False) as archive:
-            valuator.classes_, valuator.values_ = archive["classes"], archive["values"]
+        valuator.nets_ = tuple(ValuationNet.load(folder / f"net-{place}.safetensors") for place in range(_NETS))
+        with np.load(folder / "values.npz", allow_pickle=False) as archive:
+            valuator.classes_, valuator.values_, valuator.stderr_ = (archive[name] for name in ("classes", "values", "stderr"))
+        valuator.error_ = ValuationErrors(**{name: _certificate(one) for name, one in about["error"].items()})
         return valuator
 
-    def _labels(self, game: DataGame, samples: int, role: str, progress: bool) -> Labels:
+    def _halves(self, game: DataGame, progress: bool) -> list[tuple[Labels, Labels | None]]:
+        """(train, select) labels of each half of the samples; select is None in a half of one sample."""
+        halves, first_train, first_select = [], 0, 0
+        for samples in (self.samples - self.samples // _NETS, self.samples // _NETS):
+            n_select = max(1, samples // 5) if samples > 1 else 0
+            train = self._labels(game, samples - n_select, first_train, "train", progress)
+            select = self._labels(game, n_select, first_select, "select", progress) if n_select else None
+            halves.append((train, select))
+            first_train, first_select = first_train + samples - n_select, first_select + n_select
+        return halves
+
+    def _labels(self, game: DataGame, samples: int, first_sample: int, role: str, progress: bool) -> Labels:
         estimator = _automatic(game.n_players) if isinstance(self.estimator, str) else self.estimator
         stream = LabelStream(
             game,
             estimator,
             samples=samples,
+            first_sample=first_sample,
             role=role,
             seed=self.seed,
             max_bytes=self.max_bytes,
@@ -154,16 +196,20 @@ class DataValuator:
 
     def _points(self, X: Any) -> NDArray[np.float64]:
         self._check_fitted()
-        return _checks.features("X", X, width=self.net_.n_features_)
+        return _checks.features("X", X, width=self.nets_[0].n_features_)
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "net_"):
+        if not hasattr(self, "nets_"):
             raise AttributeError("this DataValuator has no values yet; call fit first.")
 
 
 def _automatic(n: int) -> Distributional:
     largest = min(999, n)
     return Distributional(min_size=min(100, max(1, largest // 10)), max_size=largest, shared=32)
+
+
+def _certificate(stored: dict[str, Any]) -> Certificate:
+    return Certificate(**{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()})
 
 
 def _plain(classes: NDArray[Any]) -> NDArray[Any]:

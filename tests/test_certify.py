@@ -132,7 +132,7 @@ def test_biased_overlapping_short_and_foreign_labels_are_refused():
     rng = np.random.default_rng(12)
     samples, p = rng.normal(size=(3, 20, 1)), np.zeros(20)
     labels = labels_of(samples)
-    with pytest.raises(ValueError, match="is biased, and its bias would pass for error"):
+    with pytest.raises(ValueError, match="is biased, and its bias would pass for truth"):
         certify(p, *(labels_of(samples, first=3 * b, estimator=estimators.KernelSHAP()) for b in range(4)))
     with pytest.raises(ValueError, match="two labels hold the same samples"):
         certify(p, labels, labels_of(samples, first=2))

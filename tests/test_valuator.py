@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastsa import DataValuator
-from fastsa.estimators import Distributional
+from fastsa import DataValuator, LabelStream
+from fastsa.estimators import Distributional, SGDShapley
+from fastsa.games import DataGame
 from fastsa.utilities import KNN
 
 
@@ -46,10 +47,38 @@ def test_a_saved_valuator_is_read_as_it_was(fitted, tmp_path):
     again = DataValuator.load(tmp_path / "saved")
     X = data()[2]
     assert again.predict_all(X).tobytes() == fitted.predict_all(X).tobytes()
-    assert again.values_.tobytes() == fitted.values_.tobytes()
+    assert again.values_.tobytes() == fitted.values_.tobytes() and again.stderr_.tobytes() == fitted.stderr_.tobytes()
+    assert str(again.error_) == str(fitted.error_)  # NaN where no signal is seen
     assert again.labels_.mean.tobytes() == fitted.labels_.mean.tobytes()
     assert again.classes_.tolist() == fitted.classes_.tolist() and again.utility == repr(fitted.utility)
     assert not list((tmp_path / "saved").glob("*.pkl"))
+
+
+def test_values_are_certified_below_the_labels_noise(fitted):
+    values, predict = fitted.error_
+    assert values.error.low < values.error.high < values.noise.value and predict.n_items == 200
+    assert (fitted.stderr_ > 0).all() and "blocks of 32 ids" in values.basis
+
+
+def test_certificates_agree_with_the_truth():
+    X, y, X_val, y_val = data(seed=4)
+    estimator = Distributional(10, 60, shared=2)
+    valuator = DataValuator(KNN(5), estimator=estimator, samples=6, seed=4).fit(X, y, X_val, y_val, progress=False)
+    game = DataGame(KNN(5), X, y, X_val, y_val)
+    truth = LabelStream(game, estimator, samples=150, role="truth", seed=4).collect()
+    noise = float(np.mean(truth.stderr**2))
+    # One run of literal seeds: each interval misses in 5 % of runs.
+    for certificate, values in zip(valuator.error_, (valuator.values_, valuator.predict(X, y)), strict=True):
+        error = np.mean((values - truth.mean[:, 0]) ** 2) - noise
+        assert certificate.error.low < error < certificate.error.high
+    off = np.abs(valuator.values_ - truth.mean[:, 0])
+    assert 0.90 < np.mean(off <= 1.96 * np.sqrt(valuator.stderr_**2 + truth.stderr[:, 0] ** 2)) <= 1.0
+
+
+@pytest.mark.parametrize("samples", [2, 3, 5])
+def test_few_samples_are_halved_too(samples):
+    valuator = DataValuator(KNN(3), estimator=Distributional(5, 50), samples=samples, seed=1).fit(*data(), progress=False)
+    assert (valuator.labels_.count == samples).all() and np.isfinite(valuator.values_).all()
 
 
 def test_the_same_seed_gives_the_same_values_for_any_threads():
@@ -69,6 +98,8 @@ def test_refusals():
         DataValuator("forest")
     with pytest.raises(TypeError, match="expected 'auto' or one of fastsa.estimators"):
         DataValuator(estimator=3)
+    with pytest.raises(ValueError, match="which is biased; its bias would pass for value"):
+        DataValuator(estimator=SGDShapley(debiased=False))
     with pytest.raises(AttributeError, match="call fit first"):
         DataValuator().predict_all(data()[0])
     X, y, X_val, y_val = data()

@@ -1,9 +1,22 @@
-"""Networks that learn from noisy labels, and the honest baselines for them; torch is loaded on first use."""
+"""Networks that learn from noisy labels, the correction of what they got wrong, and the honest baselines; torch is loaded
+on first use."""
 
 from fastsa.amortize import baselines
 from fastsa.amortize.attribution_net import AttributionNet
+from fastsa.amortize.cross_fit import cross_refine, crossfit
 from fastsa.amortize.ends import ends
+from fastsa.amortize.refine import Refined, refine
 from fastsa.amortize.surrogate import masked_surrogate
 from fastsa.amortize.valuation_net import ValuationNet
 
-__all__ = ["AttributionNet", "ValuationNet", "baselines", "ends", "masked_surrogate"]
+__all__ = [
+    "AttributionNet",
+    "Refined",
+    "ValuationNet",
+    "baselines",
+    "cross_refine",
+    "crossfit",
+    "ends",
+    "masked_surrogate",
+    "refine",
+]

@@ -59,12 +59,17 @@ class Moments:
     signals: NDArray[np.float64]
 
 
-def certificate(moments: Moments, n_items: int, basis: str, level: float) -> Certificate:
-    """The certificate that follows from the moments, with jackknife intervals."""
+def certificate(
+    moments: Moments, n_items: int, basis: str, level: float, error_variance: float = 0.0
+) -> Certificate:
+    """The certificate that follows from the moments, with jackknife intervals; `error_variance` comes on top."""
     value = _measures(moments.error, moments.noise, moments.signal)
     left_out = _measures(moments.errors, moments.noises, moments.signals)
+    of_explained = error_variance / moments.signal**2 if moments.signal > 0 else 0.0
+    beside = (error_variance, 0.0, 0.0, of_explained, 0.0)
     error, noise, signal, explained, reliability = (
-        bounded(float(v), np.asarray(without), level) for v, without in zip(value, left_out, strict=True)
+        bounded(float(v), np.asarray(without), level, extra)
+        for v, without, extra in zip(value, left_out, beside, strict=True)
     )
     attainable = Bounded(*(float(np.sqrt(np.clip(number, 0.0, 1.0))) for number in reliability))
     return Certificate(error, noise, signal, explained, attainable, n_items, basis, level)
@@ -79,11 +84,13 @@ def over_units(
     *,
     level: float,
     name: str = "",
+    variance: NDArray[np.float64] | None = None,
 ) -> Certificate:
     """Certificate of items whose units [items] are independent, from unbiased squared errors [items, columns].
 
-    label, noise : float64 [items, columns], unbiased for the truth, and the variance of that. With unit None no two items
-    are independent: then there are no intervals.
+    label, noise : float64 [items, columns], unbiased for the truth, and the variance of that. variance : of the squared
+    error about its expectation, where the estimates hold less of it; it comes on top, times as much as cells of a unit go
+    together. With unit None no two items are independent: then there are no intervals.
     """
     n, columns = squared.shape
     of_unit = np.arange(n) if unit is None else np.unique(unit, return_inverse=True)[1]
@@ -110,8 +117,14 @@ def over_units(
         nothing = np.full((3, n), np.nan)
         return certificate(Moments(*map(float, whole), *nothing), n, "samples that all items share: none", level)
     moments = Moments(*map(float, whole), *means(*left_of, squares, n - np.bincount(of_unit)))
+    beside = 0.0
+    if variance is not None:
+        centred = squared - squared.mean()
+        alone = float(np.sum(centred**2))
+        together = float(np.sum(np.bincount(of_unit, weights=centred.sum(axis=1)) ** 2))
+        beside = float(variance.sum()) / squared.size**2 * (together / alone if alone > 0 else 1.0)
     basis = f"{n_units:,} items" if block == 1 else f"{n_units:,} blocks of {block} ids that share draws"
-    return certificate(moments, n, basis, level)
+    return certificate(moments, n, basis, level, beside)
 
 
 def _measures(error: Any, noise: Any, signal: Any) -> tuple[Any, ...]:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa.labels import Labels
 from fastsa.metrics.certificate import Certificate, Moments, certificate, over_units
-from fastsa.metrics.independence import as_labels, refuse_overlap, refuse_seen, shares_all_draws, units
+from fastsa.metrics.independence import (
+    as_labels,
+    refuse_biased,
+    refuse_overlap,
+    refuse_seen,
+    shares_all_draws,
+    units,
+)
 
 FEWEST_BLOCKS = 4
 
@@ -94,9 +101,7 @@ def _checked(
     parts = as_labels("labels", labels)
     if not parts:
         raise ValueError("no labels were given; expected at least one fastsa.Labels.")
-    for part in parts:
-        if not part.estimator.unbiased:
-            raise ValueError(f"{part.estimator} is biased, and its bias would pass for error; certify with labels of an unbiased one.")
+    refuse_biased(parts)
     refuse_overlap(parts)
     for part in parts:
         short = ~np.isfinite(part.mean if len(parts) > 1 else part.stderr)

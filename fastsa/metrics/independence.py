@@ -22,6 +22,13 @@ def as_labels(name: str, labels: Any) -> list[Labels]:
     return several
 
 
+def refuse_biased(parts: Sequence[Labels]) -> None:
+    """ValueError unless the labels' estimators are unbiased: what they get wrong together would pass for the truth."""
+    for part in parts:
+        if not part.estimator.unbiased:
+            raise ValueError(f"{part.estimator} is biased, and its bias would pass for truth; give labels of an unbiased estimator.")
+
+
 def shares_all_draws(labels: Labels) -> bool:
     """Whether every sample serves all items, which are players of one game: then no two items are independent."""
     return labels.estimator.shares_draws and labels.roster.one_game

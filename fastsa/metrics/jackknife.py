@@ -23,11 +23,12 @@ class Bounded(NamedTuple):
         return f"{self.value:.4g} ({self.low:.4g} .. {self.high:.4g})"
 
 
-def bounded(value: float, left_out: NDArray[np.float64], level: float) -> Bounded:
+def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_beside: float = 0.0) -> Bounded:
     """The interval of a statistic from its values without each unit in turn, `left_out` [units] (Tukey 1958).
 
     Student's t on the pseudo-values, units - 1 degrees of freedom. From 30 units on it is corrected for their skewness by
-    Hall's transformation (J. R. Statist. Soc. B 54, 1992): squares are skewed, and a plain t interval ends too low.
+    Hall's transformation (J. R. Statist. Soc. B 54, 1992): squares are skewed, and a plain t interval ends too low. What
+    the units do not show of the variance is `variance_beside`.
 
     >>> import numpy as np
     >>> numbers = np.array([1.0, 2.0, 3.0])
@@ -39,9 +40,9 @@ def bounded(value: float, left_out: NDArray[np.float64], level: float) -> Bounde
     if n < 2 or not np.isfinite(pseudo).all():
         return Bounded(value, np.nan, np.nan)
     centred = pseudo - pseudo.mean()
-    stderr = float(np.sqrt(centred @ centred / (n * (n - 1))))
+    stderr = float(np.sqrt(centred @ centred / (n * (n - 1)) + variance_beside))
     t = student_t_quantile(level, float(n - 1))
-    if n < _ENOUGH_TO_SEE_SKEWNESS or stderr == 0:
+    if n < _ENOUGH_TO_SEE_SKEWNESS or not centred.any():
         return Bounded(value, value - t * stderr, value + t * stderr)
     skewness = float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
     return Bounded(value, value - stderr * _unskewed(t, skewness, n), value - stderr * _unskewed(-t, skewness, n))
