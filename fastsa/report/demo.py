@@ -71,7 +71,7 @@ class DemoResult:
         return next(row for row in self.rows if row.name == name)
 
 
-AMORTIZED, MONTE_CARLO = "amortized", "Monte Carlo, whole budget"
+REFINED, AMORTIZED, MONTE_CARLO = "refined", "amortized", "Monte Carlo, whole budget"
 
 
 def run_demo(
@@ -157,7 +157,8 @@ def _methods(digits: Digits, valuator: DataValuator) -> dict[str, NDArray[np.flo
         return baselines.calibrated(score, mean, count)
 
     methods = {
-        AMORTIZED: valuator.values_,
+        REFINED: valuator.values_,
+        AMORTIZED: valuator.predict(digits.X, digits.y),
         MONTE_CARLO: mean,
         "Monte Carlo, shrunk": baselines.shrunk(mean, count, variance),
         "ridge on features, per class": baselines.ridge(digits.X, y, mean, count, n_classes=10, per_class=True),

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from fastsa.curation.baseline_values import KNN_GRID
 from fastsa.display import new_figure
 from fastsa.display.figures import BLUE, FAINT, GREY, ORANGE, RED
-from fastsa.report.demo import AMORTIZED, MONTE_CARLO, DemoResult
+from fastsa.report.demo import MONTE_CARLO, REFINED, DemoResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def estimate_against_truth(result: DemoResult) -> str:
-    """Two scatters on the same axes: Monte Carlo with the whole budget, and amortized, against the truth."""
+    """Two scatters on the same axes: Monte Carlo with the whole budget, and refined, against the truth."""
     figure, axes = new_figure(2, (8.4, 4.0))
     truth = 1000 * result.truth.mean[:, 0]
     wrong = result.digits.is_mislabeled[result.truth_items]
-    for axis, name in zip(axes, (MONTE_CARLO, AMORTIZED), strict=True):
+    for axis, name in zip(axes, (MONTE_CARLO, REFINED), strict=True):
         row = result.row(name)
         estimate = 1000 * row.values[result.truth_items]
         low, high = _limits(np.concatenate([truth, 1000 * result.row(MONTE_CARLO).values[result.truth_items]]))
@@ -44,7 +44,7 @@ def mislabel_curves(result: DemoResult) -> str:
     figure, (axis,) = new_figure(1, (5.6, 4.0))
     best_knn = max((result.row(f"KNN-Shapley, k={k}") for k in KNN_GRID), key=lambda row: row.detection.auroc)
     shown = [
-        (result.row(AMORTIZED), BLUE, "-", 2.2),
+        (result.row(REFINED), BLUE, "-", 2.2),
         (best_knn, ORANGE, "-", 1.5),
         (result.row("classifier's margin"), ORANGE, ":", 1.8),
         (result.row(MONTE_CARLO), GREY, "-", 1.5),

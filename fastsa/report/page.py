@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastsa.report.demo import AMORTIZED, DemoResult
+from fastsa.report.demo import REFINED, DemoResult
 from fastsa.report.figures import digit_png, estimate_against_truth, mislabel_curves
 from fastsa.report.table import COLUMNS, cells, notes
 
@@ -69,13 +69,13 @@ def _table(result: DemoResult) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in ("", *COLUMNS))
     rows = []
     for row in result.rows:
-        own = ' class="own"' if row.name == AMORTIZED else ""
+        own = ' class="own"' if row.name == REFINED else ""
         rows.append(f"<tr{own}>" + "".join(f"<td>{escape(c)}</td>" for c in (row.name, *cells(row))) + "</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _lowest(result: DemoResult) -> str:
-    values, digits = result.row(AMORTIZED).values, result.digits
+    values, digits = result.row(REFINED).values, result.digits
     figures = []
     for i in np.argsort(values, kind="stable")[:_N_LOWEST]:
         wrong = ' class="wrong"' if digits.is_mislabeled[i] else ""

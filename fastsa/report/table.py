@@ -36,6 +36,8 @@ def notes(result: DemoResult) -> list[str]:
         "their own noise subtracted), divided by the variance of the truth.",
         "AUROC, AUPRC: finding the wrong classes among all points by lowest value. Scores in no unit (margin, "
         "KNN-Shapley) were fitted to the labels by a straight line.",
+        "amortized: the mean of two networks, each trained on half of the labels. refined: that and a point's own labels, "
+        "weighted by their errors.",
         f"labels {result.label_seconds:.1f} s, training {result.train_seconds:.1f} s, ground truth "
         f"{result.truth_seconds:.1f} s.",
     ]
