@@ -59,6 +59,14 @@ def cross_refine(
 
     Raises ValueError for other than two parts, parts that overlap or differ in items, and labels of single samples whose
     noise nothing shows; TypeError for anything but Labels.
+
+    >>> import fastsa, numpy as np
+    >>> game = fastsa.games.FunctionGame(lambda c: c @ np.arange(300.0) + c.sum(axis=1) ** 2 / 10, 300)
+    >>> parts = [fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=2, first_sample=2 * half).collect()
+    ...          for half in range(2)]
+    >>> refined = fastsa.amortize.cross_refine([np.arange(300.0) + 25, np.arange(300.0) + 26], parts)
+    >>> bool(np.abs(refined.values[:, 0] - np.arange(300) - 30).max() < 20)
+    True
     """
     first, second = _halves(parts)
     if len(predictions) != 2:
