@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.estimators.pool import Pool, PoolEstimator, finalized
+from fastsa.estimators.pool import Pool, PoolEstimator
 from fastsa.estimators.size_laws import beta_binomial, binomial, inner_sizes, shapley_kernel
 from fastsa.games import Roster
 
