@@ -51,5 +51,6 @@ def smallest_bias_caught(labels) -> float:
 def contradicts_independence(a, b, false_alarm=FALSE_ALARM) -> bool:
     """Whether the correlation of two samples [n] contradicts zero (Fisher's z)."""
     a, b = np.ravel(a), np.ravel(b)
-    z = np.arctanh(np.corrcoef(a, b)[0, 1]) * np.sqrt(a.size - 3)
+    with np.errstate(divide="ignore"):  # a correlation of one
+        z = np.arctanh(np.corrcoef(a, b)[0, 1]) * np.sqrt(a.size - 3)
     return bool(2 * stats.norm.sf(abs(z)) < false_alarm)
