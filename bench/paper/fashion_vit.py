@@ -5,7 +5,7 @@ r"""Claim: for a vision transformer, noisy KernelSHAP labels train an explainer 
 The paper: ViT-B/16 on ImageNette, 196 patches, 512-sample labels worth about 20,000 samples (40 x, uncharged; about 25 x with
 selection labels and training charged). Here: a ViT of four blocks trained in this script on Fashion-MNIST, 49 patches, its
 masked surrogate, all ten class probabilities attributed; an explainer that starts from the surrogate's blocks. Truth is
-KernelSHAP with 4,096 pairs on 40 training and 40 held-out images, its variance subtracted.
+KernelSHAP with 2,048 pairs on 30 training and 30 held-out images, its variance subtracted.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def setup(
 
 def main(arguments: list[str] | None = None) -> None:
     given = explaining.arguments_of(__doc__, arguments)
-    size = {"rows": 40_000, "epochs": 4, "n_train": 3000, "n_truth": 40, "truth_pairs": 4096, "net_epochs": 30}
-    budgets = [(128, 50), (256, 64)]
+    size = {"rows": 40_000, "epochs": 4, "n_train": 2000, "n_truth": 30, "truth_pairs": 2048, "net_epochs": 30}
+    budgets = [(128, 50)]
     if given.small:
         size = {"rows": 1280, "epochs": 1, "n_train": 40, "n_truth": 4, "truth_pairs": 128, "net_epochs": 1}
         budgets = [(128, 64)]
