@@ -4,7 +4,8 @@ r"""KNN-Shapley beside its peers: the same arrays, the same number of threads, o
         --peer opendataval=...
 
 Each peer runs in its own environment (see the first lines of bench/peers/knn_<peer>.py), in a process of its own; only
-its call is timed, and fastsa's is timed in turn with it.
+its call is timed, and fastsa's is timed in turn with it. Beside the time that passed is the ratio of processor time,
+of all threads and processes, which other work on the machine hardly moves.
 """
 
 from __future__ import annotations
@@ -56,26 +57,30 @@ def radius_of(data: dict[str, np.ndarray]) -> float:
     return float(np.sqrt(np.median((apart**2).sum(axis=1))))
 
 
-def ours(data: dict[str, np.ndarray], variant: str, threads: int) -> tuple[float, np.ndarray]:
+def ours(data: dict[str, np.ndarray], variant: str, threads: int) -> tuple[float, float, np.ndarray]:
     options = {"radius": radius_of(data)} if variant == "threshold" else {}
 
     def call() -> np.ndarray:
         return fastsa.knn_shapley(*data.values(), k=K, variant=variant, n_threads=threads, **options)
 
-    return median_seconds(call), call()
+    return *median_seconds(call), call()
 
 
-def median_seconds(call: Callable[[], object]) -> float:
+def median_seconds(call: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that passed, and of processor time."""
     call()
-    seconds = []
+    seconds, processor = [], []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         call()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+        processor.append(time.process_time() - used)
+    return statistics.median(seconds), statistics.median(processor)
 
 
-def theirs(peer: str, python: str, data: dict[str, np.ndarray], variant: str, threads: int) -> tuple[float, np.ndarray]:
+def theirs(
+    peer: str, python: str, data: dict[str, np.ndarray], variant: str, threads: int
+) -> tuple[float, float, np.ndarray]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(names, str(threads))}
     environment.pop("PYTHONPATH", None)
@@ -92,7 +97,7 @@ def theirs(peer: str, python: str, data: dict[str, np.ndarray], variant: str, th
         if run.returncode:
             raise SystemExit(f"{script.name} failed in {python}:\n{run.stderr}")
         with np.load(answer) as result:
-            return float(result["seconds"]), result["values"]
+            return float(result["seconds"]), float(result["processor"]), result["values"]
 
 
 def main() -> None:
@@ -102,19 +107,20 @@ def main() -> None:
     arguments = parser.parse_args()
     pythons = dict(entry.split("=", 1) for entry in arguments.peer)
     print(f"k = {K}, 32 features, float32, {arguments.threads} threads on both sides; ns per (train, validation) pair")
-    print("| peer | variant | train x validation | peer ns | fastsa ns | ratio | largest value | largest difference |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| peer | variant | train x validation | peer ns | fastsa ns | ratio | of processor time | largest | apart |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for peer, variant, n, m, classes in RUNS:
         if peer not in pythons:
             continue
         data = arrays(n, m, classes)
-        peer_seconds, peer_values = theirs(peer, pythons[peer], data, variant, arguments.threads)
-        seconds, values = ours(data, variant, arguments.threads)
+        peer_seconds, peer_processor, peer_values = theirs(peer, pythons[peer], data, variant, arguments.threads)
+        seconds, processor, values = ours(data, variant, arguments.threads)
         per_pair = 1e9 / (n * m)
         apart = np.abs(values - peer_values).max()
         print(
             f"| {peer} | {variant} | {n:,} x {m} | {peer_seconds * per_pair:,.0f} | {seconds * per_pair:,.1f} "
-            f"| {peer_seconds / seconds:,.0f} | {np.abs(values).max():.2e} | {apart:.1e} |",
+            f"| {peer_seconds / seconds:,.0f} | {peer_processor / processor:,.0f} "
+            f"| {np.abs(values).max():.2e} | {apart:.1e} |",
             flush=True,
         )
 
