@@ -62,8 +62,7 @@ class WithoutTheOthers(BanzhafMSR):
     """The mistake of the mean value with a player alone, with nothing to compare it to."""
 
     def labels_of(self, pool, roster):
-        labels = super().labels_of(pool, roster)
-        return labels._replace(mean=labels.mean + pool.values.mean())
+        return super().labels_of(pool, roster) + pool.values.mean()
 
 
 class WrongCoin(BanzhafMSR):

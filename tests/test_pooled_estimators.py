@@ -96,8 +96,8 @@ class CountsOneSize(BetaShapley):
 class FitsItsOwnFold(AdjustedMSR):
     """The mistake of a fit on the samples that it is corrected by: no longer independent."""
 
-    def _fits(self, pool, roster, fold_of):
-        return super()._fits(pool, roster, fold_of)[::-1]
+    def _fits(self, pool, roster):
+        return super()._fits(pool, roster)[::-1]
 
 
 class ReversesNothing(PermutationShapley):

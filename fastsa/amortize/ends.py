@@ -49,10 +49,10 @@ def ends_of_labels(labels: Any) -> NDArray[np.float64] | None:
     if (
         not isinstance(labels, Labels)
         or not isinstance(labels.statistics, Pool)
-        or labels.statistics.empty.shape[1] > 1
+        or labels.statistics.own_backgrounds
     ):
         return None
-    both = np.stack([labels.statistics.empty[:, 0], labels.statistics.whole], axis=1)
+    both = np.stack([labels.statistics.empty, labels.statistics.whole], axis=1)
     return both if np.isfinite(both).all() else None
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastsa import _checks, _threads
 from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.weights_file import require_torch
+from fastsa.games.arrays import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +185,7 @@ class _Masked:
     def _outputs(
         self, module: Any, items: NDArray[np.int64], members: NDArray[np.bool_], background: NDArray[np.int64]
     ) -> Any:
-        said = self._bound.outputs(module, items, members, background)
+        said = self._bound.outputs(module, items, members, background, Batch())
         if said.ndim not in (1, 2) or said.shape[0] != items.size:
             raise ValueError(
                 f"module answered shape {tuple(said.shape)} for {items.size} rows; expected [rows] or [rows, outputs]."
