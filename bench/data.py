@@ -92,7 +92,7 @@ def vowels(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         path = path_of(data_dir, "vowels/") / f"JapaneseVowels_eq_{name.upper()}.ts"
         rows = path.read_text().split("@data", 1)[1].strip().splitlines()
         *channels, last = zip(*(row.split(":") for row in rows), strict=True)
-        X = np.array([[np.fromstring(c, sep=",") for c in channel] for channel in channels], np.float32)
+        X = np.array([[c.split(",") for c in channel] for channel in channels], np.float32)
         sets[name] = X.transpose(1, 2, 0).copy(), np.array(last, np.int64) - 1
     return sets
 

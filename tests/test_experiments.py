@@ -1,0 +1,120 @@
+"""The paper's experiments: loaders read what they say, scores are unbiased, and the small forms run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
+
+from bench import data  # noqa: E402
+from bench.paper import attributions, explaining, small_models  # noqa: E402
+from fastsa import amortize, estimators, games  # noqa: E402
+
+
+def test_the_truths_own_noise_leaves_no_error_behind():
+    """400 inputs, 20 players: an estimate that is right scores 0, the mean attribution 1, within four standard errors."""
+    rng = np.random.default_rng(0)
+    right = rng.normal(size=(400, 20, 1)) + np.arange(20)[:, None]
+    noisy = attributions.Truth(right + 0.7 * rng.normal(size=right.shape), np.full(right.shape, 0.49))
+    assert abs(attributions.score(right, noisy).error) < 4 * 0.49 * np.sqrt(2 / right.size)
+    constant = np.broadcast_to(right.mean(axis=0), right.shape)
+    assert abs(attributions.score(constant, noisy).error - 1) < 0.05
+    blind = attributions.Truth(noisy.values, np.zeros(right.shape))
+    assert attributions.score(right, blind).error > 0.3
+
+
+def test_what_an_error_is_worth_in_samples_is_the_noise_of_one_over_it():
+    assert attributions.plain_samples_worth(error=0.1, noise_of_one=8.0, spread=2.0) == 40.0
+
+
+def test_sequences_and_speakers_are_read_from_ts_files(tmp_path):
+    folder = tmp_path / "vowels"
+    folder.mkdir()
+    text = "@equalLength true\n@data\n1,2,3:4,5,6:2\n7,8,9:0.5,0,1:1\n"
+    for name in ("TRAIN", "TEST"):
+        (folder / f"JapaneseVowels_eq_{name}.ts").write_text(text)
+    X, y = data.vowels(tmp_path)["train"]
+    assert X.tolist() == [[[1, 4], [2, 5], [3, 6]], [[7, 0.5], [8, 0], [9, 1]]] and y.tolist() == [1, 0]
+
+
+MOLECULE = """ethanol
+  program
+
+  3  2  0  0  0  0            999 V2000
+    0.0000    0.0000    0.0000 C   0  0
+    1.0000    0.0000    0.0000 C   0  0
+    2.0000    0.0000    0.0000 O   0  0
+  1  2  1  0
+  2  3  2  0
+M  END
+> <SOL_classification>
+(B) medium
+
+$$$$
+"""
+
+
+def test_atoms_bonds_and_classes_are_read_from_sdf_files(tmp_path):
+    folder = tmp_path / "solubility"
+    folder.mkdir()
+    for name in ("train", "test"):
+        (folder / f"solubility.{name}.sdf").write_text(2 * MOLECULE)
+    atoms, bonds, classes = data.solubility(tmp_path, most_atoms=4)["test"]
+    assert atoms.shape == (2, 4, 11) and classes.tolist() == [1, 1]
+    assert atoms[0, :, 0].tolist() == [1, 1, 0, 0] and atoms[0, :, 2].tolist() == [0, 0, 1, 0]
+    assert bonds[0].tolist() == [[0, 1, 0, 0], [1, 0, 2, 0], [0, 2, 0, 0], [0, 0, 0, 0]]
+    assert atoms[0, :, -1].tolist() == [0.25, 0.5, 0.25, 0]
+
+
+def test_missing_data_says_how_to_obtain_it(tmp_path):
+    with pytest.raises(SystemExit, match="OpenML 1590"):
+        data.adult(tmp_path)
+
+
+def test_an_absent_node_changes_nothing_that_the_graph_network_says():
+    torch.manual_seed(0)
+    model = small_models.GraphClassifier(4, 3).eval()
+    atoms, bonds = torch.rand(2, 5, 4), torch.ones(2, 5, 5)
+    keep = torch.tensor([True, True, False, True, False])
+    masked = model(atoms * keep[:, None], bonds * keep[:, None] * keep)
+    assert torch.allclose(masked, model(atoms[:, keep], bonds[:, keep][:, :, keep]), atol=1e-6)
+
+
+def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(260, 4)).astype(np.float32)
+    permutation = estimators.PermutationShapley(antithetic=True)
+    setup = explaining.Setup(
+        name="Small",
+        game=games.ModelGame(lambda x: np.tanh(x[:, 0] + x[:, 1] * x[:, 2]), X, games.Marginal(X[:50])),
+        X=X,
+        flat=X,
+        n_train=200,
+        truth_items={"training inputs": np.arange(40), "held-out inputs": np.arange(200, 260)},
+        estimator=permutation,
+        truth_estimator=permutation,
+        truth_samples=300,
+        new_net=lambda: amortize.AttributionNet("mlp", width=64, epochs=60, batch_size=32),
+        train_cost=0.0,
+    )
+    record = explaining.report(setup, [(3, 1)], 0, tmp_path)
+    held_out = record["budgets"][3]["held-out inputs"]
+    assert held_out["amortized"] < held_out["constant"]
+    assert held_out["Monte Carlo, shrunk"] < held_out["Monte Carlo, whole budget"]
+    shown = capsys.readouterr().out
+    assert "Small, held-out inputs: 30 evaluations each" in shown and "samples of PermutationShapley" in shown
+    assert (tmp_path / "small.json").exists()
+
+
+@pytest.mark.skipif(not Path(os.environ.get("FASTSA_DATA", ""), "adult.npz").is_file(), reason="FASTSA_DATA has no adult.npz")
+def test_adult_runs_in_its_small_form(capsys):
+    from bench.paper import adult_attribution
+
+    adult_attribution.main(["--small"])
+    assert "Adult, held-out inputs: 84 evaluations each" in capsys.readouterr().out
