@@ -223,32 +223,32 @@ class BanzhafMSR(PoolEstimator):
         return {"q": self.q}
 
     def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
-        means, _ = self._sides(pool, roster, power=1)
+        (means,), _ = self._sides(pool, roster, powers=1)
         return means[0] - means[1]
 
     def squared_errors(self, pool: Pool, roster: Roster, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        means, counts = self._sides(pool, roster, power=1)
-        squares, _ = self._sides(pool, roster, power=2)
+        (means, squares), counts = self._sides(pool, roster, powers=2)
         with np.errstate(invalid="ignore", divide="ignore"):
             squared_error = np.maximum((squares - means**2) / (counts - 1), 0.0).sum(axis=0)
         squared_error[~np.isfinite(squared_error) | (counts.min(axis=0) < 2)] = np.nan
         return squared_error
 
-    def _sides(self, pool: Pool, roster: Roster, *, power: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """With and without each player: the mean power of a value [2, games, n, outputs], and coalitions [2, games, n, 1]."""
-        games, n = roster.game_ids.size, roster.n_players
+    def _sides(self, pool: Pool, roster: Roster, *, powers: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """With and without each player: mean powers of values [powers, 2, games, n, outputs], and coalitions [2, games, n, 1]."""
+        games, n, outputs = roster.game_ids.size, roster.n_players, roster.n_outputs
         center = pool.values[:, :1, 0]  # keeps squares small where values share an offset
-        sums, joined = np.zeros((2, games, n, roster.n_outputs)), np.zeros((games, n))
+        inside, total = np.zeros((games, n, powers * outputs + 1)), np.zeros((games, 1, powers * outputs + 1))
         for block in self.blocks(pool, roster):
-            values = (pool.values[block.games, block.samples, 0] - center[block.games]) ** power
-            members = block.members.transpose(0, 2, 1).astype(np.float64)
-            joined[block.games] += members.sum(axis=2)
-            inside = members @ values
-            sums[0, block.games] += inside
-            sums[1, block.games] += values.sum(axis=1)[:, None] - inside
-        counts = np.stack([joined, pool.samples - joined])[..., None]
+            values = pool.values[block.games, block.samples, 0] - center[block.games]
+            counted = [*(values ** (power + 1) for power in range(powers)), np.ones((*values.shape[:2], 1))]
+            columns = np.concatenate(counted, axis=2)
+            inside[block.games] += block.members.transpose(0, 2, 1).astype(np.float64) @ columns
+            total[block.games] += columns.sum(axis=1)[:, None]
+        sides = np.stack([inside, total - inside])
+        counts = sides[..., -1:]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return sums / counts, counts
+            means = (sides[..., :-1] / counts).reshape(2, games, n, powers, outputs)
+        return np.moveaxis(means, 3, 0), counts
 
 
 def kernel_eigenvalue(n_players: int) -> float:
