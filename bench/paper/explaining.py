@@ -14,7 +14,7 @@ import numpy as np
 
 import fastsa
 from bench.paper import attributions
-from fastsa import estimators, games
+from fastsa import amortize, estimators, games
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ def measure_truth(setup: Setup, seed: int) -> float:
 
 
 def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tuple[dict[str, Any], list[Any]]:
-    """`samples` in all per training input, of which `select_samples` choose the epoch."""
+    """`samples` in all per training input, of which `select_samples` choose the epoch.
+
+    On unseen inputs Monte Carlo pays for labels of its own; "refined" weighs those and the network's prediction.
+    """
     items = np.arange(setup.n_train)
 
     def labels_of(items: np.ndarray, samples: int, role: str) -> fastsa.Labels:
@@ -77,6 +80,8 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
             "ridge on features": attributions.ridge(setup.flat[items], train.mean, setup.flat[where], select.mean),
             "constant": np.broadcast_to(center, own.mean.shape),
         }
+        if setup.estimator.unbiased and where.min() >= setup.n_train:  # labels that the network has not seen
+            methods["amortized, refined"] = amortize.refine(methods["amortized"], own).values
         table = attributions.table(methods, setup.truths[name], f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
         tables.append(table)
         spread = float(setup.truths[name].spread.mean())

@@ -1,0 +1,59 @@
+"""One figure for all attribution experiments that have a record: error against evaluations per input, on unseen inputs.
+
+    python -m bench.paper.figures --out FOLDER
+
+FOLDER holds the JSON records that the experiments left there with --out; attribution.png is written beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fastsa.display import new_figure
+from fastsa.display.figures import BLUE, GREY, ORANGE
+
+METHODS = (
+    ("Monte Carlo, whole budget", GREY, "-", "Monte Carlo"),
+    ("Monte Carlo, shrunk", GREY, ":", "Monte Carlo, shrunk"),
+    ("ridge on features", ORANGE, "-", "ridge on features"),
+    ("amortized", BLUE, "-", "amortized, no labels of its own"),
+    ("amortized, refined", BLUE, ":", "amortized, refined by own labels"),
+)
+TICKS = [m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5)]
+
+
+def draw(records: list[dict], path: Path) -> None:
+    figure, axes = new_figure(len(records), (3.2 * len(records), 3.2))
+    for axis, record in zip(axes, records, strict=True):
+        made = sorted(record["budgets"].values(), key=lambda b: b["evaluations_per_input"])
+        cost = [b["evaluations_per_input"] for b in made]
+        for method, color, style, label in METHODS:
+            if method not in made[0]["held-out inputs"]:
+                continue
+            axis.loglog(cost, [b["held-out inputs"][method] for b in made], style, marker="o", ms=4, color=color, label=label)
+        axis.set_title(record["name"], loc="left")
+        axis.set_xlabel("model evaluations per input")
+        axis.set_xticks(cost, [f"{c:.0f}" for c in cost])
+        low, high = axis.get_ylim()
+        axis.set_yticks([t for t in TICKS if low <= t <= high], [f"{t:g}" for t in TICKS if low <= t <= high])
+        axis.minorticks_off()
+    axes[0].set_ylabel("error (the mean attribution is 1)")
+    axes[0].legend(frameon=False, fontsize=8, loc="upper right")
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    records = [json.loads(path.read_text()) for path in sorted(given.out.glob("*.json"))]
+    records = [r for r in records if r.get("budgets") and "held-out inputs" in next(iter(r["budgets"].values()))]
+    if not records:
+        raise SystemExit(f"{given.out} holds no record of an attribution experiment; run one with --out {given.out}.")
+    draw(records, given.out / "attribution.png")
+
+
+if __name__ == "__main__":
+    main()
