@@ -46,7 +46,7 @@ def setup(sets: dict, *, epochs: int, n_train: int, n_truth: int, truth_samples:
 
 def main(arguments: list[str] | None = None) -> None:
     given = explaining.arguments_of(__doc__, arguments)
-    size, budgets = {"epochs": 60, "n_train": 440, "n_truth": 100, "truth_samples": 500}, [(3, 1), (6, 2), (12, 4), (48, 16)]
+    size, budgets = {"epochs": 60, "n_train": 440, "n_truth": 100, "truth_samples": 100}, [(3, 1), (6, 2), (12, 4)]
     if given.small:
         size, budgets = {"epochs": 2, "n_train": 100, "n_truth": 20, "truth_samples": 30}, [(3, 1)]
     explaining.report(setup(data.vowels(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out)
