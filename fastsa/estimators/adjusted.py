@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastsa.estimators.linear_pool import Semivalue, paid
 from fastsa.estimators.pool import Block, Pool
+from fastsa.estimators.size_laws import kernel_over_inner_sizes
 from fastsa.games import Roster
 
 _FOLDS = 2
@@ -72,19 +73,11 @@ class AdjustedMSR(Semivalue):
                 for place in range(self.coalitions_of_a_sample):
                     members = block.members[:, own] ^ bool(place)
                     design = members.transpose(0, 2, 1).astype(np.float64)
-                    weight = self._regression_weight(n)[members.sum(axis=2)][..., None]
+                    weight = kernel_over_inner_sizes(n)[members.sum(axis=2)][..., None]
                     grams[fold, block.games] += design @ (weight * members)
                     moments[fold, block.games] += design @ (weight * values[:, own, place])
         ridge = self.penalty * np.trace(grams, axis1=2, axis2=3)[..., None, None] / n * np.eye(n) + 1e-300 * np.eye(n)
         return np.linalg.solve(grams + ridge, moments)
-
-    @staticmethod
-    def _regression_weight(n: int) -> NDArray[np.float64]:
-        """The Shapley kernel over the uniform law of sizes, which makes the fit a KernelSHAP."""
-        s = np.arange(1, n)
-        weight = np.zeros(n + 1)
-        weight[1:n] = (n / 2) ** 2 / (s * (n - s))
-        return weight
 
     def _residual_payments(
         self, pool: Pool, block: Block, fit: NDArray[np.float64]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.games import Game, Roster
-from fastsa.ops import Walks
 
 _registered: dict[str, type[Estimator]] = {}
 S = TypeVar("S", bound="Statistics")

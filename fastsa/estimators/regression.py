@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.estimators.pool import Pool, PoolEstimator, game_slices
-from fastsa.estimators.size_laws import inner_sizes, shapley_kernel
+from fastsa.estimators.size_laws import inner_sizes, kernel_over_inner_sizes, shapley_kernel
 from fastsa.games import Roster
 from fastsa.ops import shapley_regression
 
@@ -137,11 +137,7 @@ class LeverageSHAP(ConstrainedRegression):
         return {"sizes": inner_sizes(n_players)}
 
     def weight_of_size(self, n_players: int) -> NDArray[np.float64]:
-        n = n_players
-        weight = np.zeros(n + 1)
-        s = np.arange(1, n)
-        weight[1:n] = (n / 2) ** 2 / (s * (n - s))
-        return weight
+        return kernel_over_inner_sizes(n_players)
 
 
 LIME_KERNELS = ("image", "paper", "tabular")

@@ -23,6 +23,14 @@ def inner_sizes(n_players: int) -> NDArray[np.float64]:
     return law
 
 
+def kernel_over_inner_sizes(n_players: int) -> NDArray[np.float64]:
+    """By size, what a coalition drawn by `inner_sizes` weighs for the Shapley kernel: 1 / (s (n - s)), the middle 1 [n + 1]."""
+    weight = np.zeros(n_players + 1)
+    s = np.arange(1, n_players)
+    weight[1:n_players] = (n_players / 2) ** 2 / (s * (n_players - s))
+    return weight
+
+
 def binomial(n: int, q: float) -> NDArray[np.float64]:
     """P(s of n join) when each does with probability q [n + 1]."""
     return np.exp([_log_choose(n, s) + s * np.log(q) + (n - s) * np.log1p(-q) for s in range(n + 1)])
