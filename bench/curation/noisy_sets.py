@@ -10,6 +10,7 @@ import numpy as np
 RARE = 0.01
 # The mean norm of the stored features; divided by it, a logistic regression of C = 1 does not interpolate.
 CIFAR_NORM = 23.5467
+LODGEPOLE_PINE = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class NoisySet:
 
 def load(name: str, folder: Path, *, points: int, val: int, test: int, flipped: float, seed: int) -> NoisySet:
     """Points drawn by `seed`; a share `flipped` of the pool gets one of the other classes, all alike likely."""
-    X, label = {"adult": _adult, "fars": _fars, "cifar10": _cifar10}[name](folder)
+    X, label = {"adult": _adult, "covertype": _covertype, "fars": _fars, "cifar10": _cifar10}[name](folder)
     classes, y = np.unique(label, return_inverse=True)
     rng = np.random.default_rng([seed, 2024])
     order = rng.permutation(y.size)[: points + val + test]
@@ -54,6 +55,14 @@ def load(name: str, folder: Path, *, points: int, val: int, test: int, flipped: 
 
 def _adult(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return _tabular(folder / "adult.npz")
+
+
+def _covertype(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The commonest class, lodgepole pine, against the others; ten numeric columns standardised, 44 indicators as they are."""
+    with np.load(folder / "covertype.npz", allow_pickle=False) as file:
+        X, label = file["features"].copy(), file["label"]
+    X[:, :10] = (X[:, :10] - X[:, :10].mean(axis=0)) / X[:, :10].std(axis=0)
+    return X, (label == LODGEPOLE_PINE).astype(np.int64)
 
 
 def _fars(folder: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,235 @@
+"""One setting of data valuation: labels at several budgets and seeds of one fixed game, networks for each, the honest tables."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+import fastsa
+from bench.curation.noisy_sets import NoisySet
+from fastsa.amortize import ValuationNet, baselines, cross_refine
+from fastsa.display import Table
+from fastsa.metrics import agreement
+
+TRUTHS = Path(__file__).parent / "truth"
+KNN_GRID = (1, 5, 20)
+MONTE_CARLO, RECIPE, REFINED = "Monte Carlo, whole budget", "amortized, the paper's recipe", "amortized, refined"
+MEASURES = {"error": "normalized_error", "Pearson": "pearson_corrected", "Spearman": "spearman", "sign": "sign_agreement"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A game that is fixed while labels and networks get other seeds.
+
+    truth_items are positions of points, measured with `truth_samples` of `truth_estimator`, whose estimand is the labels'.
+    """
+
+    name: str
+    data: NoisySet
+    utility: fastsa.utilities.Logistic
+    estimator: fastsa.estimators.Estimator
+    truth_items: np.ndarray
+    truth_samples: int
+
+    @cached_property
+    def game(self) -> fastsa.games.DataGame:
+        d = self.data
+        return fastsa.games.DataGame(self.utility, d.X, d.y, d.X_val, d.y_val)
+
+    @cached_property
+    def n_classes(self) -> int:
+        return int(self.data.y.max()) + 1
+
+    def truth(self, folder: Path = TRUTHS) -> fastsa.Labels:
+        """Read from `folder`, or measured and written there, beside what tells how it was made."""
+        path = folder / f"{self.name}.npz"
+        if path.exists():
+            stored = fastsa.Labels.load(path)
+            if stored.fingerprint == self.game.fingerprint:
+                return stored
+            print(f"{path} is of another game (other data, or another version of them); the truth is measured again")
+        start = time.perf_counter()
+        stream = fastsa.LabelStream(
+            self.game, self.estimator, samples=self.truth_samples, role="truth", items=self.truth_items
+        )
+        labels = stream.collect()
+        folder.mkdir(parents=True, exist_ok=True)
+        labels.save(path)
+        about = {
+            "samples": self.truth_samples,
+            "estimator": repr(self.estimator),
+            "seed": 0,
+            "points": len(self.truth_items),
+            "evaluations": int(labels.evaluations),
+            "seconds": round(time.perf_counter() - start),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
+        return labels
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The sample ranges of one budget: two halves, of each a fifth for selection, as in fastsa.DataValuator."""
+
+    train: tuple[tuple[int, int], tuple[int, int]]
+    select: tuple[tuple[int, int], tuple[int, int]]
+
+    @staticmethod
+    def of(samples: int) -> Halves:
+        sizes = (samples - samples // 2, samples // 2)
+        chosen = [max(1, size // 5) if size > 1 else 0 for size in sizes]
+        trained = [size - few for size, few in zip(sizes, chosen, strict=True)]
+        return Halves(*(((0, a), (a, a + b)) for a, b in (trained, chosen)))
+
+
+class Bank:
+    """Labels of one seed; samples that several budgets share are drawn once."""
+
+    def __init__(self, setting: Setting, seed: int, budgets: list[int]) -> None:
+        self._setting, self._seed = setting, seed
+        halves = [Halves.of(samples) for samples in budgets]
+        self._cuts = {
+            role: sorted({end for h in halves for span in getattr(h, role) for end in span}) for role in ("train", "select")
+        }
+        self._pieces: dict[tuple[str, int], fastsa.Labels] = {}
+        self.seconds = 0.0
+
+    def labels(self, role: str, first: int, stop: int) -> fastsa.Labels:
+        cuts = [c for c in self._cuts[role] if first <= c <= stop]
+        return reduce(fastsa.Labels.merge, [self._piece(role, *span) for span in zip(cuts, cuts[1:], strict=False)])
+
+    def _piece(self, role: str, first: int, stop: int) -> fastsa.Labels:
+        if (role, first) not in self._pieces:
+            s, start = self._setting, time.perf_counter()
+            self._pieces[role, first] = fastsa.LabelStream(
+                s.game, s.estimator, samples=stop - first, first_sample=first, role=role, seed=self._seed
+            ).collect()
+            self.seconds += time.perf_counter() - start
+        return self._pieces[role, first]
+
+
+def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Values of all points by method, each from `samples` per point in all; and what networks and labels cost."""
+    d, halves = setting.data, Halves.of(samples)
+    train = [bank.labels("train", *span) for span in halves.train]
+    select = [bank.labels("select", *span) if span[0] < span[1] else None for span in halves.select]
+    parts = [t if s is None else t.merge(s) for t, s in zip(train, select, strict=True)]
+    whole = parts[0].merge(parts[1])
+    mean, count = whole.mean[:, 0], whole.count
+    start = time.perf_counter()
+    nets = [
+        ValuationNet(seed=seed).fit(d.X, d.y, t, select=s, n_classes=setting.n_classes)
+        for t, s in zip(train, select, strict=True)
+    ]
+    refined = cross_refine([net.predict(d.X, d.y) for net in nets], parts)
+    trained = time.perf_counter() - start
+    chosen = None if None in select else select[0].merge(select[1])
+    recipe = ValuationNet(start="constant", seed=seed).fit(
+        d.X, d.y, train[0].merge(train[1]), select=chosen, n_classes=setting.n_classes
+    )
+    found = {
+        MONTE_CARLO: mean,
+        "Monte Carlo, shrunk": baselines.shrunk(mean, count, count * whole.stderr[:, 0] ** 2),
+        "constant": baselines.constant(mean, count),
+        "class mean": baselines.class_mean(mean, count, d.y),
+        "ridge on features": baselines.ridge(d.X, d.y, mean, count, n_classes=setting.n_classes, per_class=True),
+        "classifier's margin": baselines.calibrated(
+            baselines.classifier_margin(d.X, d.y, n_classes=setting.n_classes), mean, count
+        ),
+    }
+    for k in KNN_GRID:
+        knn = fastsa.knn_shapley(d.X, d.y, d.X_val, d.y_val, k=k)
+        found[f"KNN-Shapley, k={k}"] = baselines.calibrated(knn, mean, count)
+    found[RECIPE] = recipe.predict(d.X, d.y)
+    found["amortized"] = refined.predictions[:, 0]
+    found[REFINED] = refined.values[:, 0]
+    certified = refined.certificate.error
+    costs = {
+        "evaluations": float(whole.evaluations),
+        "training_seconds": trained,
+        "certified_error": certified.value,
+        "certified_low": certified.low,
+        "certified_high": certified.high,
+    }
+    return found, costs
+
+
+def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed: int) -> dict:
+    """What one budget and seed gives, measured on the points of known truth."""
+    found, costs = estimates(setting, bank, samples, seed)
+    scores = {}
+    for method, values in found.items():
+        agreed = agreement(values[setting.truth_items], truth.mean[:, 0], truth_variance=truth.stderr[:, 0] ** 2)
+        scores[method] = {measure: getattr(agreed, name) for measure, name in MEASURES.items()}
+    return {"setting": setting.name, "samples": samples, "seed": seed, "scores": scores, **costs}
+
+
+def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) -> list[dict]:
+    """All cells, those found under `given.out` read back; none is begun after `given.minutes`."""
+    cells, began = [], time.perf_counter()
+    for setting in settings:
+        for seed in range(given.seeds):
+            bank = Bank(setting, seed, budgets)
+            for samples in budgets:
+                path = None if given.out is None else given.out / f"{setting.name}-{samples}-{seed}.json"
+                if path is not None and path.exists():
+                    cells.append(json.loads(path.read_text()))
+                    continue
+                if time.perf_counter() - began > 60 * given.minutes:
+                    print(f"{given.minutes:.0f} minutes are over; {setting.name}, {samples} samples, seed {seed} was not begun")
+                    return cells
+                cells.append(cell(setting, setting.truth(), bank, samples, seed) | {"label_seconds": bank.seconds})
+                if path is not None:
+                    given.out.mkdir(parents=True, exist_ok=True)
+                    path.write_text(json.dumps(cells[-1], indent=1))
+        for samples in budgets:
+            these = [c for c in cells if (c["setting"], c["samples"]) == (setting.name, samples)]
+            print(table(these), flush=True)
+            print()
+    return cells
+
+
+def over_seeds(values: list[float]) -> tuple[float, tuple[float, float] | None]:
+    """The mean, and its 95 % t interval where there are two seeds or more."""
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return mean, None
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    return mean, (mean - half, mean + half)
+
+
+def table(cells: list[dict]) -> Table:
+    """Every method at one budget of one setting: means over seeds, with the interval of error and Pearson."""
+    rows = []
+    for method in cells[0]["scores"]:
+        columns = {measure: [c["scores"][method][measure] for c in cells] for measure in MEASURES}
+        error, pearson = over_seeds(columns["error"]), over_seeds(columns["Pearson"])
+        gain = np.mean([c["scores"][MONTE_CARLO]["error"] / c["scores"][method]["error"] for c in cells])
+        rows.append(
+            (method, *error, *pearson, float(np.mean(columns["Spearman"])), float(np.mean(columns["sign"])), float(gain))
+        )
+    head = ("", "error", "95 % interval", "Pearson", "95 % interval ", "Spearman", "sign", "Monte Carlo samples for one")
+    seeds, first = len(cells), cells[0]
+    notes = (f"means over {seeds} seed{'s' if seeds > 1 else ''} of labels and networks; a constant scores error 1.",)
+    return Table(head, tuple(rows), notes, f"{first['setting']}, {first['samples']} samples per point")
+
+
+def parser_of(doc: str | None, *, points: list[int], samples: list[int]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--out", type=Path, help="folder of a JSON record per cell; what is there is not computed again")
+    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=170.0, help="no cell is begun after so many")
+    parser.add_argument("--points", type=int, nargs="+", default=points)
+    parser.add_argument("--samples", type=int, nargs="+", default=samples)
+    return parser
