@@ -41,12 +41,12 @@ def setup(adult: data.Table, *, n_train: int, n_truth: int, truth_samples: int, 
         truth_estimator=permutation,
         truth_samples=truth_samples,
         new_net=lambda: AttributionNet("mlp", width=256, epochs=epochs, batch_size=128, seed=seed),
-        train_cost=0.0,  # a step of this network costs less than one evaluation of the trees
+        train_cost=lambda net: 0.0,  # a step of this network costs less than one evaluation of the trees
     )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = explaining.arguments_of(__doc__, arguments)
+    given = explaining.parser_of(__doc__).parse_args(arguments)
     size = {"n_train": 10_000, "n_truth": 100, "truth_samples": 1000, "epochs": 40}
     budgets = [(3, 1), (6, 2), (12, 4)]
     if given.small:

@@ -12,10 +12,15 @@ from fastsa.metrics.agreement import average_ranks
 
 @dataclass(frozen=True)
 class Truth:
-    """Values of inputs [items, players, outputs] with the squares of their standard errors."""
+    """Values of inputs [items, players, outputs] with the squares of their standard errors.
+
+    noise_of_one : the summed variance of one sample, over players, mean over outputs: where many were drawn, so that it is
+    the limit of estimators whose first samples are worse.
+    """
 
     values: np.ndarray
     variance: np.ndarray
+    noise_of_one: float = float("nan")
 
     @property
     def spread(self) -> np.ndarray:
@@ -68,27 +73,30 @@ def table(methods: dict[str, np.ndarray], truth: Truth, title: str, notes: tuple
     return Table(("", "error", "95 % interval", "Pearson", "Spearman", "sign"), tuple(rows), notes, title)
 
 
-def shrunk(estimate: np.ndarray, center: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Estimates drawn toward a center by the one factor that their own noise and spread suggest."""
+def shrunk(estimate: np.ndarray, center: np.ndarray, variance: float) -> np.ndarray:
+    """Estimates drawn toward a center by the one factor that their mean `variance` and their spread suggest."""
     deviation = estimate - center
     total = (deviation**2).mean()
-    return center + max(0.0, 1.0 - variance.mean() / total) * deviation
+    return center + max(0.0, 1.0 - variance / total) * deviation
 
 
-def ridge(X: np.ndarray, labels: np.ndarray, X_new: np.ndarray, select: np.ndarray) -> np.ndarray:
-    """Linear in the features; the penalty of least error on select labels."""
+def ridge(X: np.ndarray, labels: np.ndarray, X_new: np.ndarray) -> np.ndarray:
+    """Linear in the features; the penalty of least error on the labels of a fifth of the inputs that it has not seen."""
     flat = labels.reshape(labels.shape[0], -1)
+    labeled = np.isfinite(flat).all(axis=1)
+    X, flat = X[labeled], flat[labeled]
     center, scale = X.mean(axis=0), X.std(axis=0) + 1e-9
     A = np.column_stack([np.ones(len(X)), (X - center) / scale])
     B = np.column_stack([np.ones(len(X_new)), (X_new - center) / scale])
-    gram, moment = A.T @ A, A.T @ flat
-    best = None
-    for penalty in 10.0 ** np.arange(-2, 6):
-        weights = np.linalg.solve(gram + penalty * np.diag([0.0] + [1.0] * X.shape[1]), moment)
-        loss = ((A @ weights - select.reshape(select.shape[0], -1)) ** 2).mean()
-        if best is None or loss < best[0]:
-            best = loss, weights
-    return (B @ best[1]).reshape(len(X_new), *labels.shape[1:])
+    kept = len(X) - len(X) // 5
+    penalties = 10.0 ** np.arange(-2, 7)
+    losses = [((A[kept:] @ _ridge_weights(A[:kept], flat[:kept], p) - flat[kept:]) ** 2).mean() for p in penalties]
+    return (B @ _ridge_weights(A, flat, penalties[int(np.argmin(losses))])).reshape(len(X_new), *labels.shape[1:])
+
+
+def _ridge_weights(A: np.ndarray, flat: np.ndarray, penalty: float) -> np.ndarray:
+    """The first column is the free intercept."""
+    return np.linalg.solve(A.T @ A + penalty * np.diag([0.0] + [1.0] * (A.shape[1] - 1)), A.T @ flat)
 
 
 def plain_samples_worth(error: float, noise_of_one: float, spread: float) -> float:

@@ -17,13 +17,17 @@ from bench.paper import attributions
 from fastsa import amortize, estimators, games
 
 
+FEWEST = 8  # samples that tell the noise of one
+
+
 @dataclass(frozen=True)
 class Setup:
     """A family of games, of which the first `n_train` inputs make labels, and inputs of known truth.
 
     X : what the explainer reads, one array or a tuple.
     flat : features of every input for the ridge baseline.
-    train_cost : model evaluations that one pass of training over one input is worth (forward and backward of the explainer).
+    train_cost : of the fitted net: how many model evaluations one pass of training over one input is worth.
+    efficient : whether attributions are made to sum to v(N) - v(empty), at one evaluation more per explained input.
     """
 
     name: str
@@ -36,7 +40,8 @@ class Setup:
     truth_estimator: estimators.Estimator
     truth_samples: int
     new_net: Callable[[], Any]
-    train_cost: float
+    train_cost: Callable[[Any], float]
+    efficient: bool = False
     truths: dict[str, attributions.Truth] = field(default_factory=dict)
 
 
@@ -47,12 +52,13 @@ def measure_truth(setup: Setup, seed: int) -> float:
         labels = fastsa.LabelStream(
             setup.game, setup.truth_estimator, samples=setup.truth_samples, role="truth", items=items, seed=seed
         ).collect()
-        setup.truths[name] = attributions.Truth(labels.mean, labels.stderr**2)
+        noise = float((labels.stderr**2).sum(axis=1).mean()) * setup.truth_samples
+        setup.truths[name] = attributions.Truth(labels.mean, labels.stderr**2, noise)
     return time.perf_counter() - start
 
 
 def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tuple[dict[str, Any], list[Any]]:
-    """`samples` in all per training input, of which `select_samples` choose the epoch.
+    """`samples` in all per training input, of which `select_samples` choose the epoch; with 0 the last epoch stays.
 
     On unseen inputs Monte Carlo pays for labels of its own; "refined" weighs those and the network's prediction.
     """
@@ -63,36 +69,40 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
 
     start = time.perf_counter()
     train = labels_of(items, samples - select_samples, "train")
-    select = labels_of(items, select_samples, "select")
+    select = labels_of(items, select_samples, "select") if select_samples else None
+    whole = train if select is None else train.merge(select)
     labeled = time.perf_counter()
-    net = setup.new_net().fit(_rows(setup.X, items), train, select=select)
+    ends = amortize.ends(setup.game) if setup.efficient else None
+    net = setup.new_net().fit(_rows(setup.X, items), train, select=select, ends=None if ends is None else ends[items])
     trained = time.perf_counter()
-    evaluations = (train.evaluations + select.evaluations) / setup.n_train
-    whole = train.merge(select)
-    center = whole.mean.mean(axis=0)
+    evaluations = whole.evaluations / setup.n_train + (1.0 if setup.efficient else 0.0)
+    center = np.nanmean(whole.mean, axis=0)
     tables, record = [], {}
     for name, where in setup.truth_items.items():
         own = whole.take(where) if where.max() < setup.n_train else labels_of(where, samples, "certify")
+        truth = setup.truths[name]
+        noise = truth.noise_of_one
+        if repr(setup.estimator) != repr(setup.truth_estimator):
+            repeated = labels_of(where, max(samples, FEWEST), "certify")
+            noise = float((repeated.stderr**2).sum(axis=1).mean()) * max(samples, FEWEST)
         methods = {
-            "amortized": net.predict(_rows(setup.X, where)),
+            "amortized": net.predict(_rows(setup.X, where), ends=None if ends is None else ends[where]),
             "Monte Carlo, whole budget": own.mean,
-            "Monte Carlo, shrunk": attributions.shrunk(own.mean, center, np.nan_to_num(own.stderr**2).mean(axis=0)),
-            "ridge on features": attributions.ridge(setup.flat[items], train.mean, setup.flat[where], select.mean),
+            "Monte Carlo, shrunk": attributions.shrunk(own.mean, center, noise / samples / own.mean.shape[1]),
+            "ridge on features": attributions.ridge(setup.flat[items], whole.mean, setup.flat[where]),
             "constant": np.broadcast_to(center, own.mean.shape),
         }
-        if setup.estimator.unbiased and where.min() >= setup.n_train:  # labels that the network has not seen
+        if setup.estimator.unbiased and samples > 1 and where.min() >= setup.n_train:  # labels that the network has not seen
             methods["amortized, refined"] = amortize.refine(methods["amortized"], own).values
-        table = attributions.table(methods, setup.truths[name], f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
+        table = attributions.table(methods, truth, f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
         tables.append(table)
-        spread = float(setup.truths[name].spread.mean())
-        noise = float((own.stderr**2).sum(axis=1).mean()) * samples
-        worth = noise / (table["amortized", "error"] * spread)
-        charged = evaluations + setup.train_cost * net.epochs
+        worth = attributions.plain_samples_worth(table["amortized", "error"], noise, float(truth.spread.mean()))
+        per_sample = whole.evaluations / setup.n_train / samples
         record[name] = {
             **{method: table[method, "error"] for method in methods},
             "worth_samples": worth,
             "uncharged_gain": worth / (samples - select_samples),
-            "charged_gain": worth * evaluations / samples / charged,
+            "charged_gain": worth * per_sample / (evaluations + setup.train_cost(net) * net.epochs),
         }
     record |= {
         "evaluations_per_input": evaluations,
@@ -124,14 +134,14 @@ def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | 
         print(f"labels {made['label_seconds']:.0f} s, training {made['training_seconds']:.0f} s\n", flush=True)
         if out:
             out.mkdir(parents=True, exist_ok=True)
-            (out / f"{setup.name.lower().replace(' ', '_')}.json").write_text(json.dumps(record, indent=2))
+            (out / f"{setup.name.lower().replace(',', '').replace(' ', '_')}.json").write_text(json.dumps(record, indent=2))
     return record
 
 
-def arguments_of(doc: str | None, given: list[str] | None) -> argparse.Namespace:
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir")
     parser.add_argument("--out", type=Path, default=None, help="folder for the JSON record")
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(given)
+    return parser

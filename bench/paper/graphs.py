@@ -41,12 +41,12 @@ def setup(sets: dict, *, epochs: int, n_held_out: int, n_truth: int, truth_sampl
         truth_estimator=permutation,
         truth_samples=truth_samples,
         new_net=lambda: AttributionNet("nodes", epochs=100 if epochs > 5 else 2, batch_size=32, seed=seed),
-        train_cost=3.0,
+        train_cost=lambda net: 3.0,
     )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = explaining.arguments_of(__doc__, arguments)
+    given = explaining.parser_of(__doc__).parse_args(arguments)
     size = {"epochs": 60, "n_held_out": 200, "n_truth": 100, "truth_samples": 500}
     budgets = [(3, 1), (6, 2), (12, 4)]
     if given.small:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -65,9 +67,10 @@ class Probabilities(nn.Module):
         return self.classifier(images).softmax(dim=1)
 
 
-def train_classifier(images: torch.Tensor, classes: torch.Tensor, *, epochs: int, seed: int, batch: int = 128) -> Classifier:
+def train_classifier(
+    model: Classifier, images: torch.Tensor, classes: torch.Tensor, *, epochs: int, seed: int, batch: int = 128
+) -> Classifier:
     torch.manual_seed(seed)
-    model = Classifier()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
     steps = epochs * (len(images) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, total_steps=steps + 1)
@@ -106,3 +109,17 @@ def train_surrogate(
             optimizer.step()
             schedule.step()
     return model.eval()
+
+
+def passes_of_training(explainer: nn.Module, model: nn.Module, image: torch.Tensor) -> float:
+    """What a step of training on one image costs, in forward passes of `model`: by floating-point operations."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def operations(run: Callable[[], object]) -> int:
+        with FlopCounterMode(display=False) as counter:
+            run()
+        return counter.get_total_flops()
+
+    with torch.no_grad():
+        forward = operations(lambda: model(image))
+    return operations(lambda: explainer(image).sum().backward()) / forward
