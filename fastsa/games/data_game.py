@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa._threads import Cancel
 from fastsa.games.game import check_coalitions, check_max_bytes
+from fastsa.games.point_groups import PointGroups, point_groups
 from fastsa.ops import Walks
 from fastsa.utilities.coalitions import behind, described
 from fastsa.utilities.data import SupervisedData, Utility, count_outputs, empty_values, takes
 
 
 class DataGame:
-    """One game whose players are the training points `X`, `y`, scored on `X_val`, `y_val` by `utility`.
+    """One game whose players are the training points `X`, `y`, or groups of them, scored on `X_val`, `y_val` by `utility`.
 
     Parameters
     ----------
@@ -29,23 +30,31 @@ class DataGame:
         the items are the pool itself.
     ids : uint64 [items], distinct and below 2**48; default positions. An item's random draws depend on its id, not on
         its place.
+    groups : the players, where they are not single points: the group of each point, integers [n] from 0 to 2**48 - 1; or a
+        sequence of arrays, the positions of each group's points, every point in one. All points of a group join together,
+        in ascending order; the players are the groups, ordered by their integer, which is their id. Coalitions, sizes and
+        draws count groups. Errors of a utility name points.
 
     Attributes
     ----------
     n_players, n_outputs : int
     ids : uint64 [items]
+    groups : None, or the players as a PointGroups
     classes : the sorted classes of y; None for targets
     fingerprint : str, a hash of the data, the ids and the utility
 
     Raises ValueError or TypeError for features that are not finite real numbers, shapes that do not fit, fewer than two
     classes, validation or item classes that `y` lacks, classes where the utility takes targets and the other way round,
-    and unusable ids; `walk` and `evaluate` raise ValueError for a coalition whose value is not finite.
+    unusable ids, ids beside groups that have their own, and points in no group, two groups, or one twice; `walk` and `evaluate` raise ValueError for a coalition whose value is not finite.
 
     >>> import fastsa, numpy as np
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array(["a", "b", "b"])
     >>> game = fastsa.games.DataGame(fastsa.utilities.KNN(1), X, y, [[0.1], [1.9]], ["a", "b"])
     >>> game.evaluate([[True, False, False], [True, False, True]]).ravel().tolist()
     [0.5, 1.0]
+    >>> by_class = fastsa.games.DataGame(fastsa.utilities.KNN(1), X, y, [[0.1], [1.9]], ["a", "b"], groups=[4, 9, 9])
+    >>> by_class.n_players, by_class.ids.tolist()
+    (2, [4, 9])
     """
 
     n_outputs: int
@@ -62,6 +71,7 @@ class DataGame:
         X_items: Any = None,
         y_items: Any = None,
         ids: Any = None,
+        groups: Any = None,
     ) -> None:
         if not hasattr(utility, "prepare") or isinstance(utility, type):
             raise TypeError(f"utility is {utility!r}; expected one of fastsa.utilities, such as Logistic().")
@@ -69,13 +79,20 @@ class DataGame:
             raise ValueError("X_items and y_items go together; give both or neither.")
         data, self.classes = _encoded(utility, X, y, X_val, y_val, X_items, y_items)
         self.utility = utility
-        self.n_players = data.n_pool
+        n_outside = data.y.size - data.n_pool
+        players = None if groups is None else point_groups(groups, data.n_pool, n_outside)
+        if players is not None and n_outside == 0:
+            if ids is not None:
+                raise ValueError("groups have ids of their own, the integers that name them; give groups or ids, not both.")
+            ids = players.ids
+        self.groups: PointGroups | None = None if players is None or players.are_the_points else players
+        self.n_players = data.n_pool if players is None else players.n_groups
         self.n_outputs = count_outputs(utility, data.y_val.size)
-        first_item = 0 if X_items is None else data.n_pool
-        self.item_players = np.arange(first_item, data.y.size, dtype=np.int32)
+        first_item = 0 if X_items is None else self.n_players
+        self.item_players = np.arange(first_item, self.n_players + n_outside, dtype=np.int32)
         self.ids = _checks.ids(ids, self.item_players.size)
-        self.fingerprint = _fingerprint(utility, data, self.ids)
-        self._n_points = data.y.size
+        self.fingerprint = _fingerprint(utility, data, self.ids, self.groups)
+        self._n_outside = n_outside
         self._prepared = utility.prepare(data)
         self._empty_values = empty_values(utility, data)
 
@@ -89,16 +106,26 @@ class DataGame:
     ) -> NDArray[np.float64]:
         """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs].
 
-        Players up to n_players - 1 are the pool's; the items outside it follow. Raises ValueError for walks that name
-        other players or positions beyond their ends.
+        Players up to n_players - 1 are the pool's, points or groups; the items outside it follow. Raises ValueError for
+        walks that name other players or positions beyond their ends.
         """
-        walks.check(self._n_points)
-        max_bytes = check_max_bytes(max_bytes)
-        cancel = Cancel() if cancel is None else cancel
-        values = self._prepared.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        walks.check(self.n_players + self._n_outside)
+        values = self._scored(walks, check_max_bytes(max_bytes), n_threads, Cancel() if cancel is None else cancel)
         values[walks.empty_values] = self._empty_values
         if not np.isfinite(values).all():
             raise ValueError(_not_finite(type(self.utility).__name__, walks, values))
+        return values
+
+    def _scored(self, walks: Walks, max_bytes: int, n_threads: int | None, cancel: Cancel) -> NDArray[np.float64]:
+        """What the utility says of walks of players; those of groups reach it as walks of points, part by part."""
+        if self.groups is None:
+            return self._prepared.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        values = np.empty((walks.n_values, self.n_outputs))
+        first = 0
+        for part in self.groups.walks_of_points(walks, max_bytes):
+            scored = self._prepared.walk(part, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+            values[first : first + part.n_values] = scored
+            first += part.n_values
         return values
 
     def evaluate(self, coalitions: Any) -> NDArray[np.float64]:
@@ -158,9 +185,10 @@ def _not_finite(name: str, walks: Walks, values: NDArray[np.float64]) -> str:
     return f"{name} scored a coalition with a value that is not finite: {found} for {members}; expected finite numbers."
 
 
-def _fingerprint(utility: Utility, data: SupervisedData, ids: NDArray[np.uint64]) -> str:
+def _fingerprint(utility: Utility, data: SupervisedData, ids: NDArray[np.uint64], groups: PointGroups | None) -> str:
     digest = hashlib.sha256(repr((utility, data.n_pool, data.n_classes)).encode())
-    for array in (data.X, data.y, data.X_val, data.y_val, ids):
+    of_groups = () if groups is None else (groups.points, groups.offsets)
+    for array in (data.X, data.y, data.X_val, data.y_val, ids, *of_groups):
         digest.update(repr(array.shape).encode())
         digest.update(array.data)
     return digest.hexdigest()
