@@ -1,7 +1,8 @@
 """Labels: noisy, unbiased values of items, their streams and their files."""
 
 from fastsa.estimators import SampleRange
-from fastsa.labels.labels import Labels
+from fastsa.labels import stop
+from fastsa.labels.labels import Labels, Stop
 from fastsa.labels.store import Chunk, DamagedChunk, LabelStore
 from fastsa.labels.stream import Cost, LabelBatch, LabelStream
 
@@ -14,4 +15,6 @@ __all__ = [
     "LabelStream",
     "Labels",
     "SampleRange",
+    "Stop",
+    "stop",
 ]

@@ -19,7 +19,22 @@ from fastsa.games import Game, Roster
 if TYPE_CHECKING:
     import pandas
 
-_FORMAT = 2
+_FORMAT = 3
+_READ = (2, _FORMAT)  # 2 knew no stops
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a stream was ended by a rule of `fastsa.labels.stop`.
+
+    rule : the rule, written out. looked : whether it saw values of the samples that it stopped. met : whether it had enough,
+    or ran out of samples first. samples : how many of every item it stopped at.
+    """
+
+    rule: str
+    looked: bool
+    met: bool
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,9 @@ class Labels:
     ids : uint64 [items]
     estimator, ranges, fingerprint : what made them: estimator, sample ranges (seed, role, first, stop), and game
     statistics, roster : the sums that the labels follow from, and whose they are
+    stops : where a rule ended the stream (see `fastsa.labels.stop`), of each stream that was merged
+    unbiased : whether the expectation of a label is its estimand: the estimator's, and not stopped by a rule that looked at
+        these samples; `why_biased` says why not, as a sentence
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
@@ -50,6 +68,22 @@ class Labels:
     ranges: tuple[SampleRange, ...]
     evaluations: int
     fingerprint: str
+    stops: tuple[Stop, ...] = ()
+
+    @property
+    def unbiased(self) -> bool:
+        return not self.why_biased
+
+    @property
+    def why_biased(self) -> str:
+        """A sentence, empty where the labels are unbiased."""
+        if not self.estimator.unbiased:
+            return f"{self.estimator} is biased"
+        looked = [stop for stop in self.stops if stop.looked]
+        if looked:
+            first = looked[0]
+            return f"{first.rule} looked at the samples that it stopped, {first.samples} of every item, so that their mean is biased"
+        return ""
 
     @property
     def ids(self) -> NDArray[np.uint64]:
@@ -121,6 +155,7 @@ class Labels:
         if self.roster.n_outputs != other.roster.n_outputs or self.roster.n_players != other.roster.n_players:
             raise ValueError("the labels have different outputs or players; not merged.")
         evaluations = self.evaluations + other.evaluations
+        stops = tuple(dict.fromkeys(self.stops + other.stops))
         if self.ids.size == other.ids.size and np.array_equal(np.sort(self.ids), np.sort(other.ids)):
             for mine in self.ranges:
                 for theirs in other.ranges:
@@ -129,13 +164,15 @@ class Labels:
             if not np.array_equal(self.ids, other.ids):
                 other = other.take(np.argsort(other.ids)[np.argsort(np.argsort(self.ids))])
             merged = self.statistics.merge(other.statistics)
-            return replace(self, statistics=merged, ranges=_joined(self.ranges + other.ranges), evaluations=evaluations)
+            ranges = _joined(self.ranges + other.ranges)
+            return replace(self, statistics=merged, ranges=ranges, evaluations=evaluations, stops=stops)
         if np.intersect1d(self.ids, other.ids).size:
             raise ValueError("the labels share some items but not all; merge labels of equal or of disjoint items.")
         if self.ranges != other.ranges:
             raise ValueError(f"labels of different items hold different samples, {self.ranges} and {other.ranges}.")
         roster = replace(self.roster, ids=np.concatenate([self.ids, other.ids]))
-        return replace(self, statistics=self.statistics.beside(other.statistics), roster=roster, evaluations=evaluations)
+        beside = self.statistics.beside(other.statistics)
+        return replace(self, statistics=beside, roster=roster, evaluations=evaluations, stops=stops)
 
     def take(self, items: Any) -> Labels:
         """The labels of the items at these positions. Their evaluations stay those of the whole run.
@@ -175,6 +212,7 @@ class Labels:
             "n_outputs": self.roster.n_outputs,
             "one_game": self.roster.one_game,
             "draws_background": self.roster.draws_background,
+            "stops": [asdict(stop) for stop in self.stops],
         }
         arrays = {"ids": self.ids, **{f.name: getattr(self.statistics, f.name) for f in fields(self.statistics)}}
         unfinished = f"{os.fspath(path)}.{os.getpid()}.part"
@@ -192,8 +230,8 @@ class Labels:
         """Read what `save` wrote. Raises ValueError for a file of another format."""
         stored = _read(os.fspath(path))
         about = json.loads(str(stored["about"]))
-        if about.get("format") != _FORMAT:
-            raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_FORMAT}.")
+        if about.get("format") not in _READ:
+            raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_READ[0]} and {_READ[1]}.")
         estimator = from_config(about["estimator"])
         roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"], about["draws_background"])
         kind = estimator.statistics_type
@@ -204,6 +242,7 @@ class Labels:
             tuple(SampleRange(**r) for r in about["ranges"]),
             about["evaluations"],
             about["fingerprint"],
+            tuple(Stop(**stop) for stop in about.get("stops", ())),
         )
 
     def to_dataframe(self) -> pandas.DataFrame:

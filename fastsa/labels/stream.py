@@ -17,6 +17,8 @@ from fastsa import _checks, _threads
 from fastsa.estimators import Estimator, Part, SampleRange, Statistics
 from fastsa.games import DEFAULT_MAX_BYTES, Game, Roster
 from fastsa.labels.labels import Labels
+from fastsa.labels.stop import StopRule
+from fastsa.labels.until import collect_until
 
 _EVALUATIONS_PER_BATCH = 8192
 _WALKS_PER_THREAD = 4
@@ -90,7 +92,8 @@ class LabelStream:
     shard_of : samples of the whole job that this stream is a shard of, where the estimator needs several and the shard holds
         fewer; default those up to its own last.
 
-    Iterating yields `LabelBatch`es; `collect()` runs to the end and answers `Labels`; `cost()` forecasts.
+    Iterating yields `LabelBatch`es; `collect()` runs to the end, or until a rule has enough, and answers `Labels`; `cost()`
+    forecasts.
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * 3.0 + c[:, 1], 2)
@@ -141,6 +144,15 @@ class LabelStream:
         return self._game
 
     @property
+    def estimator(self) -> Estimator:
+        return self._estimator
+
+    @property
+    def roster(self) -> Roster:
+        """Whose labels the stream makes."""
+        return Roster.of(self._game).take(self._items)
+
+    @property
     def role(self) -> str:
         return self._role
 
@@ -161,19 +173,35 @@ class LabelStream:
     def __iter__(self) -> Iterator[LabelBatch]:
         return (batch for batch in self._run(_State(self), labelled=True) if isinstance(batch, LabelBatch))
 
-    def collect(self, progress: Callable[[int], Any] | None = None) -> Labels:
-        """Run to the end. `progress(n)` is called after each batch with the samples of single items that it added."""
+    def collect(
+        self, progress: Callable[[int], Any] | None = None, *, until: StopRule | None = None, every: int | None = None
+    ) -> Labels:
+        """Run to the end. `progress(n)` is called after each batch with the samples of single items that it added.
+
+        With `until`, a rule of `fastsa.labels.stop`, run until the rule has enough, and to the end at most. It is asked at 8
+        samples and whenever they have doubled, or after every `every` samples; no sooner than the estimator has labels. The
+        labels are the bytes of a stream of so many samples; their `stops` say where it stopped, and their `unbiased` is
+        False where the rule looked at them.
+
+        Raises TypeError for what is no rule, and ValueError for a budget that does not hold the first sample, a pilot of other
+        labels, and `every` without `until`.
+        """
+        if until is not None:
+            return collect_until(self, until, every, progress)
+        if every is not None:
+            raise ValueError("every says when a rule is asked; give the rule as until.")
         state = _State(self)
         for samples in self._run(state, labelled=False):
             if progress is not None:
                 progress(samples)
         new = self._range(self._first, self._stop)
-        ranges, spent = (new,), state.evaluations
+        ranges, spent, stops = (new,), state.evaluations, ()
         if self._after is not None:
             (done,) = self._after.ranges
             ranges = (SampleRange(done.seed, done.role, done.first, new.stop),)
             spent += self._after.evaluations
-        return Labels(state.statistics, state.roster, self._estimator, ranges, spent, self._game.fingerprint)
+            stops = self._after.stops
+        return Labels(state.statistics, state.roster, self._estimator, ranges, spent, self._game.fingerprint, stops)
 
     def cost(self) -> Cost:
         """Evaluations that the whole stream will take, and the seconds they will, from timing a few of its walks.
@@ -277,7 +305,7 @@ class _State:
     def __init__(self, stream: LabelStream) -> None:
         self._estimator = stream._estimator
         self._together = stream._together
-        self.roster = Roster.of(stream._game).take(stream._items)
+        self.roster = stream.roster
         self.row_of = np.full(stream._game.ids.size, -1, dtype=np.int64)
         self.row_of[stream._items] = np.arange(stream._items.size)
         after = None if stream._after is None else stream._after.statistics

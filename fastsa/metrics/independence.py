@@ -23,10 +23,13 @@ def as_labels(name: str, labels: Any) -> list[Labels]:
 
 
 def refuse_biased(parts: Sequence[Labels]) -> None:
-    """ValueError unless the labels' estimators are unbiased: what they get wrong together would pass for the truth."""
+    """ValueError unless the labels are unbiased: what they get wrong together would pass for the truth."""
     for part in parts:
-        if not part.estimator.unbiased:
-            raise ValueError(f"{part.estimator} is biased, and its bias would pass for truth; give labels of an unbiased estimator.")
+        if not part.unbiased:
+            raise ValueError(
+                f"{part.why_biased}, and its bias would pass for truth; give labels of an unbiased estimator, and of a number "
+                "of samples that their values did not decide."
+            )
 
 
 def shares_all_draws(labels: Labels) -> bool:
