@@ -58,6 +58,8 @@ def exact(game: Game, index: str | SizeLaw = "shapley") -> NDArray[np.float64]:
         raise ValueError(f"the game has {n} players; enumeration takes at most {_MOST_PLAYERS}. Use a LabelStream.")
     if isinstance(index, str):
         law, replacement = _named_law(index, n), False
+    elif hasattr(index, "exact_values"):
+        return index.exact_values(game)
     elif hasattr(index, "enumerated"):
         _check_items_in_pool(game)
         members = _all_coalitions(n)

@@ -1,6 +1,7 @@
 """Estimators: from utility values to labels, each of which states its estimand and whether it is unbiased."""
 
 from fastsa.estimators.adjusted import AdjustedMSR
+from fastsa.estimators.classwise import ClasswiseShapley
 from fastsa.estimators.contributions import Draw
 from fastsa.estimators.distributional import Distributional
 from fastsa.estimators.estimator import Estimator, Finalized, Part, SampleRange, Statistics, from_config
@@ -15,6 +16,7 @@ __all__ = [
     "AdjustedMSR",
     "BanzhafMSR",
     "BetaShapley",
+    "ClasswiseShapley",
     "Distributional",
     "Draw",
     "Estimator",

@@ -1,5 +1,6 @@
 """Games: players, and what a coalition of them earns."""
 
+from fastsa.games.classwise_game import ClasswiseGame, ClasswiseWalks
 from fastsa.games.data_game import DataGame
 from fastsa.games.function_game import FunctionGame
 from fastsa.games.game import DEFAULT_MAX_BYTES, Game, Roster
@@ -9,6 +10,8 @@ from fastsa.games.model_game import ModelGame
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "Baseline",
+    "ClasswiseGame",
+    "ClasswiseWalks",
     "DataGame",
     "FunctionGame",
     "Game",
