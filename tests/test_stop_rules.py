@@ -191,6 +191,7 @@ def test_labels_are_biased_where_the_rule_looked(rule, looks):
     labels = LabelStream(small_games.table(5), PermutationShapley(), samples=40).collect(until=rule)
     assert labels.unbiased is (not looks)
     assert (repr(rule) in labels.why_biased) is looks
+    assert labels.stops[0].seen == (labels.ranges if looks else ())
 
 
 @every_case
@@ -236,6 +237,23 @@ def test_a_pilot_forecasts_the_standard_error():
     needed = int(np.ceil((pilot.variance / 0.1**2).max()))
     labels = LabelStream(game, PermutationShapley(), samples=10_000).collect(until=StandardError(0.1, pilot=pilot), every=1)
     assert labels.count[0] == needed and labels.unbiased
+
+
+def test_labels_merged_with_their_pilot_are_biased(tmp_path):
+    game = models(40)
+    pilot = LabelStream(game, PermutationShapley(), samples=20, role="truth", seed=3).collect()
+    rule = Budget(10**6) | StandardError(0.1, pilot=pilot)
+    labels = LabelStream(game, PermutationShapley(), samples=100, role="certify").collect(until=rule)
+    labels.save(tmp_path / "labels.npz")
+    loaded = Labels.load(tmp_path / "labels.npz")
+    assert loaded.unbiased and loaded.stops == labels.stops and labels.stops[0].seen == pilot.ranges
+    for merged in (pilot.merge(loaded), loaded.merge(pilot)):
+        assert not merged.unbiased
+    assert loaded.merge(LabelStream(game, PermutationShapley(), samples=20, role="select").collect()).unbiased
+    with pytest.raises(ValueError, match="looked at these samples"):
+        metrics.certify(exact(game), pilot, labels)
+    metrics.certify(exact(game), labels)
+    metrics.certify(exact(game), pilot)
 
 
 def test_pilots_of_other_labels_are_refused():
@@ -308,7 +326,7 @@ def test_certificates_and_refinement_refuse_labels_of_a_stop_that_looked():
     game = models(40)
     stopped, plain = stopped_and_plain(game, role="certify")
     predictions = exact(game)
-    words = r"StandardError\(at_most=0.01, fraction=1.0\) looked at the samples that it stopped, 64 of every item.* pass for truth"
+    words = r"StandardError\(at_most=0.01, fraction=1.0\) looked at these samples when it stopped after 64 .* pass for truth"
     with pytest.raises(ValueError, match=words):
         metrics.certify(predictions, stopped)
     with pytest.raises(ValueError, match=words):

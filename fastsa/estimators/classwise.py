@@ -53,7 +53,8 @@ class ClasswiseShapley(MeanEstimator):
 
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         if not isinstance(game, ClasswiseGame):
-            raise ValueError(f"ClasswiseShapley values the points of a fastsa.games.ClasswiseGame; this game is a {type(game).__name__}.")
+            name = type(game).__name__
+            raise ValueError(f"ClasswiseShapley values the points of a fastsa.games.ClasswiseGame; this game is a {name}.")
 
     def evaluations(self, game: ClasswiseGame, items: NDArray[np.int64]) -> float:
         return sum(own.size + 1 for _, own, _ in _classes(game, items))

@@ -1,4 +1,4 @@
-"""The games of the classes of a data set: what a coalition earns a class, by its own validation points and by the others'."""
+"""The games of the classes of a data set: what a coalition earns a class, by its own validation points and by others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class ClasswiseGame:
         v_c(S) = a_c(S) exp(a_-c(S))
 
     a_c is the number of validation points of class c that a learner fitted on S gets right, a_-c that of the other
-    validation points, both divided by the number of all validation points. Of the empty coalition every point is right to the degree that the utility says, 1 / classes by default.
+    validation points, both divided by the number of all validation points. Of the empty coalition every point is right to
+    the degree that the utility says, 1 / classes by default.
 
     `estimators.ClasswiseShapley` makes labels of it; other estimators, which do not say for which class, are refused.
 

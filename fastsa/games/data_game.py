@@ -45,7 +45,8 @@ class DataGame:
 
     Raises ValueError or TypeError for features that are not finite real numbers, shapes that do not fit, fewer than two
     classes, validation or item classes that `y` lacks, classes where the utility takes targets and the other way round,
-    unusable ids, ids beside groups that have their own, and points in no group, two groups, or one twice; `walk` and `evaluate` raise ValueError for a coalition whose value is not finite.
+    unusable ids, ids beside groups that have their own, and points in no group, two groups, or one twice; `walk` and
+    `evaluate` raise ValueError for a coalition whose value is not finite.
 
     >>> import fastsa, numpy as np
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array(["a", "b", "b"])

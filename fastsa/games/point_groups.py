@@ -121,7 +121,9 @@ def _of_arrays(groups: Any, n_points: int) -> NDArray[np.int64]:
         if positions.ndim != 1 or positions.size == 0:
             raise ValueError(f"group {group} has shape {positions.shape}; expected the positions of its points, one at least.")
         if positions.dtype.kind not in "iu":
-            raise TypeError(f"group {group} has dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask).")
+            raise TypeError(
+                f"group {group} has dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask)."
+            )
         if positions.min() < 0 or positions.max() >= n_points:
             raise ValueError(f"group {group} reaches from {positions.min()} to {positions.max()}; expected 0 to {n_points - 1}.")
         taken = of_points[positions] >= 0

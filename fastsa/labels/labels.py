@@ -27,14 +27,18 @@ _READ = (2, _FORMAT)  # 2 knew no stops
 class Stop:
     """How a stream was ended by a rule of `fastsa.labels.stop`.
 
-    rule : the rule, written out. looked : whether it saw values of the samples that it stopped. met : whether it had enough,
-    or ran out of samples first. samples : how many of every item it stopped at.
+    rule : the rule, written out. seen : the samples whose values it looked at. met : whether it had enough, or ran out of
+    samples first. samples : how many of every item it stopped at.
     """
 
     rule: str
-    looked: bool
+    seen: tuple[SampleRange, ...]
     met: bool
     samples: int
+
+    def saw(self, ranges: tuple[SampleRange, ...]) -> bool:
+        """Whether it looked at any of these samples."""
+        return any(seen.overlaps(r) for seen in self.seen for r in ranges)
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class Labels:
     estimator, ranges, fingerprint : what made them: estimator, sample ranges (seed, role, first, stop), and game
     statistics, roster : the sums that the labels follow from, and whose they are
     stops : where a rule ended the stream (see `fastsa.labels.stop`), of each stream that was merged
-    unbiased : whether the expectation of a label is its estimand: the estimator's, and not stopped by a rule that looked at
-        these samples; `why_biased` says why not, as a sentence
+    unbiased : whether the expectation of a label is its estimand: the estimator's, and no rule that looked at any of these
+        samples decided how many there are; `why_biased` says why not, as a sentence
 
     >>> import fastsa
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
@@ -79,10 +83,13 @@ class Labels:
         """A sentence, empty where the labels are unbiased."""
         if not self.estimator.unbiased:
             return f"{self.estimator} is biased"
-        looked = [stop for stop in self.stops if stop.looked]
-        if looked:
-            first = looked[0]
-            return f"{first.rule} looked at the samples that it stopped, {first.samples} of every item, so that their mean is biased"
+        return self.why_biased_beside(self)
+
+    def why_biased_beside(self, other: Labels) -> str:
+        """Why the number of these samples depends on the values of another's, as a sentence; empty where it does not."""
+        for stop in self.stops:
+            if stop.saw(other.ranges):
+                return f"{stop.rule} looked at these samples when it stopped after {stop.samples} of every item, so that their mean is biased"
         return ""
 
     @property
@@ -231,7 +238,8 @@ class Labels:
         stored = _read(os.fspath(path))
         about = json.loads(str(stored["about"]))
         if about.get("format") not in _READ:
-            raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {_READ[0]} and {_READ[1]}.")
+            read = " and ".join(map(str, _READ))
+            raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {read}.")
         estimator = from_config(about["estimator"])
         roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"], about["draws_background"])
         kind = estimator.statistics_type
@@ -242,7 +250,7 @@ class Labels:
             tuple(SampleRange(**r) for r in about["ranges"]),
             about["evaluations"],
             about["fingerprint"],
-            tuple(Stop(**stop) for stop in about.get("stops", ())),
+            tuple(_stop(**stop) for stop in about.get("stops", ())),
         )
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -279,6 +287,10 @@ def _read(path: str) -> dict[str, NDArray[Any]]:
         except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
             raise ValueError(f"{path} does not hold labels; expected a file written by Labels.save.") from None
     return stored
+
+
+def _stop(seen: list[dict[str, Any]], **stored: Any) -> Stop:
+    return Stop(seen=tuple(SampleRange(**r) for r in seen), **stored)
 
 
 def _joined(ranges: tuple[SampleRange, ...]) -> tuple[SampleRange, ...]:

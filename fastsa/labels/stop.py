@@ -2,7 +2,8 @@
 
 A rule that looks at the values of the samples it stops biases them: where a stop comes early for a small standard error, the
 large contributions that would have come next are missing. Labels of such a stop say `unbiased` False. A budget looks at
-nothing, and a standard error forecast from a pilot looks at other samples: labels stay unbiased.
+nothing, and a standard error forecast from a pilot looks at other samples: labels stay unbiased, until they are merged with
+the pilot.
 """
 
 from __future__ import annotations
@@ -35,16 +36,18 @@ class Look:
 class StopRule(ABC):
     """When a stream has enough samples; rules combine: `a | b` stops once either does, `a & b` once both do.
 
-    looks : whether it sees values of the samples that it stops.
     remembers : how many earlier looks' means it needs.
     """
 
-    looks: bool = False
     remembers: int = 0
 
     @abstractmethod
     def met(self, look: Look) -> bool:
         """Whether no more samples are wanted."""
+
+    def seen(self, own: SampleRange) -> tuple[SampleRange, ...]:
+        """The samples whose values it looks at, where it stops a stream at the samples `own`."""
+        return ()
 
     def room(self, spent: int, per_sample: int) -> float:
         """Samples of every item that may still be made after `spent` evaluations; infinity where nothing says."""
@@ -92,10 +95,9 @@ class Budget(StopRule):
 class StandardError(StopRule):
     """A share `fraction` of the labels (default 1.0: all) has a standard error of at most `at_most`.
 
-    It looks at the samples that it stops, so that labels are biased, towards the values that little noise goes with. With
-    `pilot`, Labels of other samples (another role or seed) of the same items by the same estimator, the error is forecast
-    instead, sqrt(pilot.variance / count): the pilot may be used up in that, and the labels stay unbiased. Certify them by
-    samples that are neither's.
+    It looks at the samples that it stops, so that labels are biased. With `pilot`, Labels of other samples (another role or
+    seed) of the same items by the same estimator, the error is forecast instead, sqrt(pilot.variance / count), and labels
+    stay unbiased: as long as they are not merged with the pilot. Certify them by samples that are neither's.
 
     Raises ValueError for at_most that is not above 0, a fraction outside (0, 1], and pilots of other games, items or
     estimators, of samples that the stream makes too, or of too few samples to know a variance.
@@ -118,9 +120,8 @@ class StandardError(StopRule):
         if self.pilot is not None and not isinstance(self.pilot, Labels):
             raise TypeError(f"pilot is a {type(self.pilot).__name__}; expected fastsa.Labels of other samples.")
 
-    @property
-    def looks(self) -> bool:  # type: ignore[override]
-        return self.pilot is None
+    def seen(self, own: SampleRange) -> tuple[SampleRange, ...]:
+        return (own,) if self.pilot is None else self.pilot.ranges
 
     def met(self, look: Look) -> bool:
         if self.pilot is None:
@@ -137,7 +138,9 @@ class StandardError(StopRule):
             raise ValueError("the pilot has labels of another game, estimator or order of items; expected those of the stream.")
         for theirs in pilot.ranges:
             if theirs.overlaps(span):
-                raise ValueError(f"the pilot and the stream share samples, {theirs} and {span}; draw the pilot with another role or seed.")
+                raise ValueError(
+                    f"the pilot and the stream share samples, {theirs} and {span}; draw the pilot with another role or seed."
+                )
         if not np.isfinite(pilot.variance).all():
             raise ValueError("the pilot has labels of fewer than 2 samples, whose variance is unknown; draw more.")
 
@@ -164,7 +167,6 @@ class RankStability(StopRule):
     correlation: float = 0.99
     over: int = 2
     fraction: float = 1.0
-    looks = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "correlation", _fraction(self.correlation, "correlation"))
@@ -174,6 +176,9 @@ class RankStability(StopRule):
     @property
     def remembers(self) -> int:  # type: ignore[override]
         return self.over
+
+    def seen(self, own: SampleRange) -> tuple[SampleRange, ...]:
+        return (own,)
 
     def met(self, look: Look) -> bool:
         if len(look.means) <= self.over or not all(np.isfinite(mean).all() for mean in look.means):
@@ -191,12 +196,11 @@ class Pair(StopRule):
     second: StopRule
 
     @property
-    def looks(self) -> bool:  # type: ignore[override]
-        return self.first.looks or self.second.looks
-
-    @property
     def remembers(self) -> int:  # type: ignore[override]
         return max(self.first.remembers, self.second.remembers)
+
+    def seen(self, own: SampleRange) -> tuple[SampleRange, ...]:
+        return tuple(dict.fromkeys(self.first.seen(own) + self.second.seen(own)))
 
     def check(self, fingerprint: str, ids: NDArray[np.uint64], estimator: Estimator, span: SampleRange) -> None:
         for rule in (self.first, self.second):
@@ -234,7 +238,7 @@ class Both(Pair):
 def as_rule(rule: object) -> StopRule:
     """The rule; TypeError for anything else."""
     if not isinstance(rule, StopRule):
-        raise TypeError(f"{rule!r} is no rule; expected one of fastsa.labels.stop, such as Budget(10_000) | StandardError(0.01).")
+        raise TypeError(f"{rule!r} is no rule; expected one of fastsa.labels.stop, such as Budget(9000) | StandardError(0.1).")
     return rule
 
 

@@ -45,7 +45,7 @@ def collect_until(
         met = rule.met(Look(labels, means, per_sample))
         block = done if every is None else every
     assert labels is not None
-    return replace(labels, stops=(Stop(repr(rule), rule.looks, met, done),))
+    return replace(labels, stops=(Stop(repr(rule), rule.seen(labels.ranges[0]), met, done),))
 
 
 def _next_block(stream: LabelStream, done: int, samples: int, after: Labels | None) -> LabelStream:

@@ -25,9 +25,10 @@ def as_labels(name: str, labels: Any) -> list[Labels]:
 def refuse_biased(parts: Sequence[Labels]) -> None:
     """ValueError unless the labels are unbiased: what they get wrong together would pass for the truth."""
     for part in parts:
-        if not part.unbiased:
+        why = part.why_biased or next(filter(None, map(part.why_biased_beside, parts)), "")
+        if why:
             raise ValueError(
-                f"{part.why_biased}, and its bias would pass for truth; give labels of an unbiased estimator, and of a number "
+                f"{why}, and its bias would pass for truth; give labels of an unbiased estimator, and of a number "
                 "of samples that their values did not decide."
             )
 
