@@ -225,10 +225,10 @@ def z_of(means):
 
 def test_stopping_on_ones_own_standard_error_biases_and_a_pilot_or_a_budget_does_not():
     limit = significance.threshold(3)
-    assert z_of(means_of_player_0(StandardError(0.9), 500)) < -limit
-    assert abs(z_of(means_of_player_0(Budget(13 * 11), 500))) < limit
+    assert z_of(means_of_player_0(StandardError(0.9), 250)) < -limit
+    assert abs(z_of(means_of_player_0(Budget(13 * 11), 250))) < limit
     pilot = LabelStream(skewed(), PermutationShapley(), samples=64, items=[0], seed=10**6, role="select").collect()
-    assert abs(z_of(means_of_player_0(StandardError(0.9, pilot=pilot), 500))) < limit
+    assert abs(z_of(means_of_player_0(StandardError(0.9, pilot=pilot), 250))) < limit
 
 
 def test_a_pilot_forecasts_the_standard_error():
