@@ -69,7 +69,7 @@ HEADLINE = Size(
 )
 FINE = Size(
     grid=14,
-    rows=20_000,
+    rows=40_000,
     model_epochs=2,
     epochs=40,
     truths=(10, 20),
