@@ -101,7 +101,7 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
         truth_estimator=permutation,
         truth_samples=300,
         new_net=lambda: amortize.AttributionNet("mlp", width=64, epochs=60, batch_size=32),
-        train_cost=0.0,
+        train_cost=lambda net: 0.0,
     )
     record = explaining.report(setup, [(3, 1)], 0, tmp_path)
     held_out = record["budgets"][3]["held-out inputs"]
@@ -112,9 +112,24 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
     assert (tmp_path / "small.json").exists()
 
 
-@pytest.mark.skipif(not Path(os.environ.get("FASTSA_DATA", ""), "adult.npz").is_file(), reason="FASTSA_DATA has no adult.npz")
-def test_adult_runs_in_its_small_form(capsys):
-    from bench.paper import adult_attribution
+def _named(*names):
+    folder = Path(os.environ.get("FASTSA_DATA", ""))
+    missing = [name for name in names if not (folder / name).exists()]
+    return pytest.mark.skipif(bool(missing), reason=f"FASTSA_DATA has no {', '.join(missing)}")
 
-    adult_attribution.main(["--small"])
-    assert "Adult, held-out inputs: 84 evaluations each" in capsys.readouterr().out
+
+@_named("adult.npz", "cifar10_mobilenetv2.npz", "cifar10_train.npz")
+def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
+    from bench.paper import __main__ as paper
+
+    paper.main(["all", "--small"])
+    shown = capsys.readouterr().out
+    assert "Adult, held-out inputs: 84 evaluations each" in shown
+    assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
+
+
+def test_an_unknown_experiment_is_named():
+    from bench.paper import __main__ as paper
+
+    with pytest.raises(SystemExit, match="nonsense: expected 'all' or some of adult_attribution"):
+        paper.main(["nonsense"])

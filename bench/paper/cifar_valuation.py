@@ -13,6 +13,7 @@ bench/paper/truth.
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -21,23 +22,22 @@ from bench import data
 from bench.curation.noisy_sets import CIFAR_NORM, load
 from bench.paper import valuing
 
-TRUTH_POINTS = 500
-TRUTH_SAMPLES = 600
 SHARED = 32
 
 
-def setting(folder, points: int, flipped: float, stored: bool, *, val: int = 1000) -> valuing.Setting:
+def setting(folder: Path, points: int, flipped: float, stored: bool, small: bool = False) -> valuing.Setting:
+    val, truth_points, truth_samples = (100, 100, 10) if small else (1000, 500, 600)
     pool = load("cifar10", folder, points=points, val=val, test=0, flipped=flipped, seed=0)
     if stored:
         pool = dataclasses.replace(pool, X=pool.X * CIFAR_NORM, X_val=pool.X_val * CIFAR_NORM)
-    ends = np.concatenate([np.arange(TRUTH_POINTS // 2), np.arange(points - TRUTH_POINTS // 2, points)])
+    ends = np.concatenate([np.arange(truth_points // 2), np.arange(points - truth_points // 2, points)])
     return valuing.Setting(
         name=f"cifar10-{'stored-' if stored else ''}{flipped:.0%}-{points}".replace("%", ""),
         data=pool,
         utility=fastsa.utilities.Logistic(),
         estimator=fastsa.estimators.Distributional(min_size=100, max_size=999, shared=SHARED),
         truth_items=np.unique(ends),
-        truth_samples=TRUTH_SAMPLES,
+        truth_samples=truth_samples,
     )
 
 
@@ -47,9 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stored", action="store_true", help="features as stored, not divided by their mean norm")
     given = parser.parse_args(arguments)
     if given.small:
-        given.points, given.samples, given.seeds = [1000], [5], 1
+        given.points, given.samples, given.seeds = [500], [5], 1
     folder = data.folder(given.data_dir)
-    settings = [setting(folder, points, flipped, given.stored) for flipped in given.flipped for points in given.points]
+    settings = [setting(folder, points, flipped, given.stored, given.small) for flipped in given.flipped for points in given.points]
     valuing.run(settings, given.samples, given)
 
 

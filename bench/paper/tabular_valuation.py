@@ -11,6 +11,8 @@ their variance subtracted; kept under bench/paper/truth.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 import fastsa
@@ -24,7 +26,7 @@ TRUTH_POINTS = 250
 TRUTH_SAMPLES = {250: 2000, 500: 1500, 1000: 1000, 2500: 500, 5000: 300, 10000: 150}
 
 
-def setting(name: str, points: int, folder, *, truth_samples: int, truth_points: int = TRUTH_POINTS) -> valuing.Setting:
+def setting(name: str, points: int, folder: Path, *, truth_samples: int, truth_points: int = TRUTH_POINTS) -> valuing.Setting:
     pool = load(name, folder, points=points, val=100, test=0, flipped=0.2, seed=0)
     return valuing.Setting(
         name=f"{name}-{points}",
@@ -43,8 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
     folder = data.folder(given.data_dir)
     if given.small:
         given.sets, given.points, given.samples, given.seeds = ["adult"], [250], [10], 1
+    truth_samples = {250: 50} if given.small else TRUTH_SAMPLES
     settings = [
-        setting(name, points, folder, truth_samples=TRUTH_SAMPLES.get(points, 150)) for name in given.sets for points in given.points
+        setting(name, points, folder, truth_samples=truth_samples.get(points, 150))
+        for name in given.sets
+        for points in given.points
     ]
     valuing.run(settings, given.samples, given)
 

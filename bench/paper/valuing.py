@@ -48,10 +48,10 @@ class Setting:
     def n_classes(self) -> int:
         return int(self.data.y.max()) + 1
 
-    def truth(self, folder: Path = TRUTHS) -> fastsa.Labels:
-        """Read from `folder`, or measured and written there, beside what tells how it was made."""
-        path = folder / f"{self.name}.npz"
-        if path.exists():
+    def truth(self, folder: Path | None = TRUTHS) -> fastsa.Labels:
+        """Read from `folder`, or measured and written there, beside what tells how it was made; None keeps nothing."""
+        path = None if folder is None else folder / f"{self.name}.npz"
+        if path is not None and path.exists():
             stored = fastsa.Labels.load(path)
             if stored.fingerprint == self.game.fingerprint:
                 return stored
@@ -61,7 +61,9 @@ class Setting:
             self.game, self.estimator, samples=self.truth_samples, role="truth", items=self.truth_items
         )
         labels = stream.collect()
-        folder.mkdir(parents=True, exist_ok=True)
+        if path is None:
+            return labels
+        path.parent.mkdir(parents=True, exist_ok=True)
         labels.save(path)
         about = {
             "samples": self.truth_samples,
@@ -177,6 +179,7 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
     """All cells, those found under `given.out` read back; none is begun after `given.minutes`."""
     cells, began = [], time.perf_counter()
     for setting in settings:
+        truth = setting.truth(None if given.small else TRUTHS)
         for seed in range(given.seeds):
             bank = Bank(setting, seed, budgets)
             for samples in budgets:
@@ -187,7 +190,7 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
                 if time.perf_counter() - began > 60 * given.minutes:
                     print(f"{given.minutes:.0f} minutes are over; {setting.name}, {samples} samples, seed {seed} was not begun")
                     return cells
-                cells.append(cell(setting, setting.truth(), bank, samples, seed) | {"label_seconds": bank.seconds})
+                cells.append(cell(setting, truth, bank, samples, seed) | {"label_seconds": bank.seconds})
                 if path is not None:
                     given.out.mkdir(parents=True, exist_ok=True)
                     path.write_text(json.dumps(cells[-1], indent=1))
