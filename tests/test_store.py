@@ -67,7 +67,7 @@ def test_writers_of_different_blocks_share_a_folder(game, tmp_path):
 
 def test_blocks_never_part_items_of_one_draw(game, tmp_path):
     store = make(tmp_path / "a", game)
-    blocks = [set((store._ids_of(b) // 4).tolist()) for b in range(store.n_blocks)]
+    blocks = [set((store.ids_of(b) // 4).tolist()) for b in range(store.n_blocks)]
     assert store.n_blocks > 2
     assert all(not a & b for i, a in enumerate(blocks) for b in blocks[:i])
 

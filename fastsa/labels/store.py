@@ -8,7 +8,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,11 @@ from numpy.typing import NDArray
 from fastsa import _checks
 from fastsa.estimators import Estimator, SampleRange, Statistics, from_config
 from fastsa.games import Game, Roster
+from fastsa.labels.chunk_files import Chunk, ChunkFiles
 from fastsa.labels.labels import Labels
 from fastsa.labels.stream import LabelStream
 
 _FORMAT = 2
-
-
-class DamagedChunk(ValueError):
-    """A stored chunk is not the bytes that were written; `LabelStore.run` makes it again."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Samples first .. stop - 1 of one block of items: where they are stored, and the hash of their bytes."""
-
-    block: int
-    first: int
-    stop: int
-    file: str
-    sha256: str
-    evaluations: int
 
 
 class LabelStore:
@@ -51,6 +35,9 @@ class LabelStore:
         ids.npy             uint64 [items]
         journal-*.jsonl     one line per finished chunk: block, samples, file, sha256
         *.npy               float64 [block items, columns]: the estimator's statistics, such as counts, means, sums of squares
+
+    Opening reads no values: chunks are memory-mapped, and each is hashed before its first value is used, so that one that is
+    cut or edited is refused by name. `LabelDataset` reads rows of a store for training.
 
     >>> import fastsa, tempfile
     >>> game = fastsa.games.FunctionGame(lambda c: c.sum(axis=1) ** 2.0, 4)
@@ -79,9 +66,20 @@ class LabelStore:
         self.one_game: bool = about["one_game"]
         self.draws_background: bool = about["draws_background"]
         self.samples_per_chunk: int = about["samples_per_chunk"]
-        self._block_offsets = np.array(about["block_offsets"], dtype=np.int64)
-        self.ids: NDArray[np.uint64] = np.load(self.path / "ids.npy", allow_pickle=False)
+        self.block_offsets = np.array(about["block_offsets"], dtype=np.int64)
+        self.files = ChunkFiles(self.path)
+        self._open()
+
+    def _open(self) -> None:
+        self.ids: NDArray[np.uint64] = np.asarray(np.load(self.path / "ids.npy", mmap_mode="r", allow_pickle=False))
         self._journal = self.path / f"journal-{uuid.uuid4().hex}.jsonl"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("ids", "_journal")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
 
     @staticmethod
     def create(
@@ -142,7 +140,7 @@ class LabelStore:
 
     def damaged(self) -> list[Chunk]:
         """Finished chunks whose files are not the bytes that were written."""
-        return [chunk for chunk in self.chunks().values() if not self._is_whole(chunk)]
+        return [chunk for chunk in self.chunks().values() if not self.files.is_whole(chunk)]
 
     def run(
         self,
@@ -165,14 +163,14 @@ class LabelStore:
         first, stop = _checks.sample_range(first_sample, samples)
         if first % self.samples_per_chunk or stop % self.samples_per_chunk:
             raise ValueError(f"samples {first} to {stop} do not fit the store's chunks of {self.samples_per_chunk} samples.")
-        place = {int(i): p for p, i in enumerate(game.ids)}
+        by_id = np.argsort(game.ids)
         taken = range(self.n_blocks) if blocks is None else [_checks.count("blocks", b, least=0, most=self.n_blocks - 1) for b in blocks]
-        done = {key: chunk for key, chunk in self.chunks().items() if self._is_whole(chunk)}
+        there = self.chunks()
         for begin in range(first, stop, self.samples_per_chunk):
             for block in taken:
-                if (block, begin) in done:
+                if (block, begin) in there and self.files.is_whole(there[block, begin]):
                     continue
-                items = np.array([place[int(i)] for i in self._ids_of(block)], dtype=np.int64)
+                items = by_id[np.searchsorted(game.ids, self.ids_of(block), sorter=by_id)]
                 self._make(game, block, items, begin, stop, n_threads)
                 if progress is not None:
                     progress(items.size * self.samples_per_chunk)
@@ -185,21 +183,26 @@ class LabelStore:
         whole = [f for f in firsts if all((block, f) in chunks for block in range(self.n_blocks))]
         if not whole:
             raise ValueError(f"{self.path} holds no sample of all its items yet; run it.")
-        parts = [self._block_statistics(block, [chunks[block, first] for first in whole]) for block in range(self.n_blocks)]
+        parts = [
+            self.statistics(self.roster(self.ids_of(block)), [chunks[block, first] for first in whole])
+            for block in range(self.n_blocks)
+        ]
         statistics = parts[0].beside(*parts[1:])
         evaluations = sum(chunks[block, first].evaluations for block in range(self.n_blocks) for first in whole)
         ranges = _ranges(self.seed, self.role, [(f, f + self.samples_per_chunk) for f in whole])
-        return Labels(statistics, self._roster(self.ids), self.estimator, ranges, evaluations, self.fingerprint)
+        return Labels(statistics, self.roster(self.ids), self.estimator, ranges, evaluations, self.fingerprint)
 
     @property
     def n_blocks(self) -> int:
-        return self._block_offsets.size - 1
+        return self.block_offsets.size - 1
 
-    def _roster(self, ids: NDArray[np.uint64]) -> Roster:
+    def roster(self, ids: NDArray[np.uint64]) -> Roster:
+        """The roster of some of the store's items."""
         return Roster(ids, self.n_players, self.n_outputs, self.one_game, self.draws_background)
 
-    def _ids_of(self, block: int) -> NDArray[np.uint64]:
-        return self.ids[self._block_offsets[block] : self._block_offsets[block + 1]]
+    def ids_of(self, block: int) -> NDArray[np.uint64]:
+        """The ids of one block of items, in the order of its rows."""
+        return self.ids[self.block_offsets[block] : self.block_offsets[block + 1]]
 
     def _make(
         self, game: Game, block: int, items: NDArray[np.int64], first: int, stop: int, n_threads: int | None
@@ -215,32 +218,31 @@ class LabelStore:
             n_threads=n_threads,
             shard_of=stop,
         ).collect()
+        self._write_chunk(block, first, labels.statistics.table(), labels.evaluations)
+
+    def _write_chunk(self, block: int, first: int, table: NDArray[np.float64], evaluations: int) -> None:
+        """The chunk first: its line in the journal stands for a file that is there."""
         name = f"block{block:06d}-sample{first:010d}.npy"
-        digest = _write_array(self.path / name, labels.statistics.table())
-        chunk = Chunk(block, first, first + self.samples_per_chunk, name, digest, labels.evaluations)
+        digest = _write_array(self.path / name, table)
+        chunk = Chunk(block, first, first + self.samples_per_chunk, name, digest, evaluations)
         with open(self._journal, "ab") as journal:
             journal.write(json.dumps(vars(chunk)).encode() + b"\n")
             journal.flush()
             os.fsync(journal.fileno())
 
-    def _is_whole(self, chunk: Chunk) -> bool:
-        return hashlib.sha256((self.path / chunk.file).read_bytes()).hexdigest() == chunk.sha256
+    def statistics(self, roster: Roster, chunks: list[Chunk], rows: Any = slice(None)) -> Statistics:
+        """The statistics of these rows of one block over its chunks, whose roster is given. Raises DamagedChunk by name.
 
-    def _block_statistics(self, block: int, chunks: list[Chunk]) -> Statistics:
-        """The statistics of one block over its chunks: neighbours merged, then neighbours of those, so that none is copied often."""
-        parts = [self._chunk_statistics(block, chunk) for chunk in chunks]
+        Neighbours are merged, then neighbours of those, so that none is copied often.
+        """
+        parts = []
+        for chunk in chunks:
+            part: Statistics = self.estimator.statistics(roster, SampleRange(self.seed, self.role, chunk.first, chunk.stop))
+            part.fill(self.files.table(chunk)[rows])
+            parts.append(part)
         while len(parts) > 1:
             parts = [a.merge(b) for a, b in zip(parts[0::2], parts[1::2])] + parts[len(parts) & ~1 :]
         return parts[0]
-
-    def _chunk_statistics(self, block: int, chunk: Chunk) -> Statistics:
-        if not self._is_whole(chunk):
-            raise DamagedChunk(f"{self.path / chunk.file} is damaged; run the store again to make it anew.")
-        part: Statistics = self.estimator.statistics(
-            self._roster(self._ids_of(block)), SampleRange(self.seed, self.role, chunk.first, chunk.stop)
-        )
-        part.fill(np.load(self.path / chunk.file, allow_pickle=False))
-        return part
 
 
 def _ranges(seed: int, role: str, pieces: list[tuple[int, int]]) -> tuple[SampleRange, ...]:
