@@ -53,7 +53,7 @@ def interval(
     measure = _measure(metric, estimate, truth, truth_variance)
     agreement(estimate, truth, truth_variance=truth_variance)  # refuses bad input before any resample is drawn
     n, rows = truth.size, _checks.count("resamples", resamples)
-    drawn = _resamples(_groups(strata, n), rows, _checks.seed(seed))
+    drawn = resamples_of(_groups(strata, n), rows, _checks.seed(seed))
     values = np.array([measure(points) for points in drawn])
     undefined = int(np.isnan(values).sum())
     if undefined:
@@ -72,7 +72,7 @@ def _groups(strata: Any, n: int) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
 
 
-def _resamples(groups: list[NDArray[np.int64]], rows: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def resamples_of(groups: list[NDArray[np.int64]], rows: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Positions [n], `rows` times: every group drawn with replacement from itself; the group is the draw's sample."""
     rows_at_once = max(1, _DRAWS_AT_ONCE // sum(group.size for group in groups))
     for begin in range(0, rows, rows_at_once):
