@@ -4,13 +4,16 @@ on first use."""
 from fastsa.amortize import baselines
 from fastsa.amortize.attribution_net import AttributionNet
 from fastsa.amortize.cross_fit import cross_refine, crossfit
+from fastsa.amortize.datamodel_net import DatamodelNet
 from fastsa.amortize.ends import ends
+from fastsa.amortize.member_regression import member_regression
 from fastsa.amortize.refine import Refined, refine
 from fastsa.amortize.surrogate import masked_surrogate
 from fastsa.amortize.valuation_net import ValuationNet
 
 __all__ = [
     "AttributionNet",
+    "DatamodelNet",
     "Refined",
     "ValuationNet",
     "baselines",
@@ -18,5 +21,6 @@ __all__ = [
     "crossfit",
     "ends",
     "masked_surrogate",
+    "member_regression",
     "refine",
 ]

@@ -53,8 +53,8 @@ class InfluenceStart:
         seed: int,
     ) -> InfluenceStart:
         """`features` [n, d], `y` [n], labels `mean` and `count` [n]; a point of count 0 takes part in p only."""
-        center, axes = _principal_axes(features, max(1, _COLUMNS // n_classes))
-        classifiers = _on_random_parts((features - center) @ axes, y, n_classes, seed)
+        center, axes = principal_axes(features, max(1, _COLUMNS // n_classes))
+        classifiers = classifiers_of_random_parts((features - center) @ axes, y, n_classes, seed)
         start = InfluenceStart(
             center, axes, classifiers.coefficients, classifiers.present, np.empty((0, 0)), np.zeros(1)
         )
@@ -92,7 +92,7 @@ class InfluenceStart:
         return np.concatenate([np.full((z.shape[0], 1), _CONSTANT), z], axis=1), probabilities
 
 
-def _principal_axes(features: NDArray[np.float64], most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def principal_axes(features: NDArray[np.float64], most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean, and the leading axes [d, k], scaled so that all centred features have mean squared norm 1."""
     center = features.mean(axis=0)
     covariance = np.zeros((center.size, center.size))
@@ -104,9 +104,10 @@ def _principal_axes(features: NDArray[np.float64], most: int) -> tuple[NDArray[n
     return center, np.ascontiguousarray(axes[:, ::-1][:, :most]) / (norm if norm > 0 else 1.0)
 
 
-def _on_random_parts(
+def classifiers_of_random_parts(
     z: NDArray[np.float64], y: NDArray[np.int32], n_classes: int, seed: int
 ) -> Classifiers:
+    """Logistic classifiers, each fitted on min(n / 2, 500) random points."""
     n = y.size
     size = max(1, min(_PART, n // 2))
     parts = [order[:size] for order in permutations(n, _CLASSIFIERS, seed=seed)]
