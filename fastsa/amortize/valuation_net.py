@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
 from fastsa.amortize import saved_net, weights_file
+from fastsa.amortize.encoded import encoded
 from fastsa.amortize.influence_start import InfluenceStart
 from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.training_labels import TrainingLabels
@@ -106,7 +107,7 @@ class ValuationNet:
         """
         X = _checks.features("X", X)
         n_classes = _checks.count("n_classes", n_classes, least=2)
-        y = _encoded(y, X.shape[0], n_classes)
+        y = encoded("y", y, X.shape[0], n_classes)
         labels = TrainingLabels.of("train", train, y.size)
         chosen = None if select is None else TrainingLabels.of("select", select, y.size)
         weights_file.require_torch()
@@ -133,7 +134,7 @@ class ValuationNet:
         """Values float64 [m] of points `X` [m, d] with classes `y` [m]."""
         self._fitted()
         X = _checks.features("X", X, width=self.n_features_)
-        y = _encoded(y, X.shape[0], self.n_classes_)
+        y = encoded("y", y, X.shape[0], self.n_classes_)
         return self.predict_all(X)[np.arange(y.size), y]
 
     def save(self, path: str | Path) -> None:
@@ -211,14 +212,3 @@ class ValuationNet:
     def _fitted(self) -> None:
         if not hasattr(self, "module_"):
             raise ValueError("this ValuationNet has not been fitted; call fit or load first.")
-
-
-def _encoded(y: Any, n: int, n_classes: int) -> NDArray[np.int32]:
-    y = np.asarray(y)
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"y has dtype {y.dtype}; expected classes encoded as integers from 0.")
-    if y.shape != (n,):
-        raise ValueError(f"y has shape {y.shape}; expected ({n},), one class per point of X.")
-    if y.size and (y.min() < 0 or y.max() >= n_classes):
-        raise ValueError(f"y reaches from {y.min()} to {y.max()}; expected 0 to {n_classes - 1}.")
-    return y.astype(np.int32)
