@@ -82,7 +82,7 @@ def test_opening(compare, tmp_path, small):
     opened = []
     open_seconds = statistics.median(seconds(lambda: opened.append(LabelDataset(tmp_path / "large"))) for _ in range(3))
     assert len(opened[-1]) == n_items
-    compare.record(f"store: {values} open", open_seconds, bar=1, unit="s")
+    compare.record(f"store: {values} open", 1e3 * open_seconds, bar=1000, unit="ms")
     dataset, checked = opened[:2]
     compare.record("store: the first row, its chunk hashed", seconds(lambda: dataset[n_items // 2]), bar=0, unit="s")
     compare.record("store: every chunk hashed (verify)", seconds(checked.verify), bar=0, unit="s")
