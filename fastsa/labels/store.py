@@ -121,7 +121,7 @@ class LabelStore:
             "block_offsets": [0, *np.cumsum([b.size for b in blocks]).tolist()],
         }
         path.mkdir(parents=True, exist_ok=True)
-        _write_array(path / "ids.npy", game.ids[np.concatenate(blocks)])
+        _write(path / "ids.npy", _as_npy(game.ids[np.concatenate(blocks)]))
         _write(path / "about.json", json.dumps(about, indent=2).encode())
         return LabelStore(path)
 
@@ -168,10 +168,13 @@ class LabelStore:
         there = self.chunks()
         for begin in range(first, stop, self.samples_per_chunk):
             for block in taken:
-                if (block, begin) in there and self.files.is_whole(there[block, begin]):
+                old = there.get((block, begin))
+                if old is not None and self.files.is_whole(old):
                     continue
                 items = by_id[np.searchsorted(game.ids, self.ids_of(block), sorter=by_id)]
                 self._make(game, block, items, begin, stop, n_threads)
+                if old is not None and not self.files.is_whole(old):
+                    (self.path / old.file).unlink(missing_ok=True)  # its line no longer counts
                 if progress is not None:
                     progress(items.size * self.samples_per_chunk)
         return self
@@ -222,8 +225,11 @@ class LabelStore:
 
     def _write_chunk(self, block: int, first: int, table: NDArray[np.float64], evaluations: int) -> None:
         """The chunk first: its line in the journal stands for a file that is there."""
-        name = f"block{block:06d}-sample{first:010d}.npy"
-        digest = _write_array(self.path / name, table)
+        content = _as_npy(table)
+        digest = hashlib.sha256(content).hexdigest()
+        # Named by its content too: models may answer otherwise another time, and every line must stand for its own file.
+        name = f"block{block:06d}-sample{first:010d}-{digest[:12]}.npy"
+        _write(self.path / name, content)
         chunk = Chunk(block, first, first + self.samples_per_chunk, name, digest, evaluations)
         with open(self._journal, "ab") as journal:
             journal.write(json.dumps(vars(chunk)).encode() + b"\n")
@@ -261,12 +267,10 @@ def _ranges(seed: int, role: str, pieces: list[tuple[int, int]]) -> tuple[Sample
     return tuple(SampleRange(seed, role, first, stop) for first, stop in joined())
 
 
-def _write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write an .npy file whole; returns the hash of its bytes."""
+def _as_npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    _write(path, buffer.getvalue())
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+    return buffer.getvalue()
 
 
 def _write(path: Path, content: bytes) -> None:
