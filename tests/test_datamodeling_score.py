@@ -53,7 +53,7 @@ def test_sums_of_the_same_effects_in_another_order_tie():
 
 
 def test_the_interval_covers_new_subsets_and_new_validation_points():
-    """It is to cover 95 %; below 178 of 200 falls one that does in 1 of 5,000 runs, and above 199 is never narrow enough."""
+    """One that covers 95 % falls below 178 of 200 in 1 of 5,000 runs; and it may be half as wide again as it has to be."""
     rng = np.random.default_rng(3)
     truth = np.mean([datamodeling_score(*world(rng, 400, 2000), resamples=1).score for _ in range(5)])
     made = [datamodeling_score(*world(rng, 20, 80), resamples=200, seed=s) for s in range(200)]

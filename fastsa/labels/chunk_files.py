@@ -39,7 +39,8 @@ class ChunkFiles:
     """Read-only tables of the chunks in a folder.
 
     A file is hashed when it is first asked for, and again when its size, time or place on the disk is no longer what it
-    was then. Copies, such as those of worker processes, know what was checked and map the files anew.
+    was then. Copies, such as those of worker processes, know what was checked and map the files anew. (A file that is cut
+    in place while its values are being read ends the process, as with any memory map; stores replace files whole.)
     """
 
     def __init__(self, folder: Path) -> None:
