@@ -22,8 +22,9 @@ _homes = {
     "Labels": "fastsa.labels",
     "exact": "fastsa._exact",
     "knn_shapley": "fastsa.knn",
+    "plan": "fastsa.planning",
 }
-_rooms = ("amortize", "curation", "display", "estimators", "games", "labels", "metrics", "ops", "utilities")
+_rooms = ("amortize", "curation", "display", "estimators", "games", "labels", "metrics", "ops", "planning", "utilities")
 
 __all__ = [*_homes, *_rooms, "__version__"]
 

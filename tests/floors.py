@@ -15,7 +15,7 @@ FLOORS = (
     ("labels",),
     ("metrics",),
     ("amortize",),
-    ("plan",),
+    ("planning",),
     ("valuator", "explainer", "knn"),
     ("curation",),
     ("report", "interop"),
@@ -34,7 +34,7 @@ HANDED_ON = {
     "Labels": "labels",
     "exact": "_exact",
     "knn_shapley": "knn",
-    "plan": "plan",
+    "plan": "planning",
 }
 FROM_NO_ROOM = {"__version__"}
 

@@ -94,7 +94,7 @@ def test_every_public_name_resolves_and_is_documented(name):
 
 
 def public_parts():
-    for room in ("ops", "display", "utilities", "games", "estimators", "labels", "metrics", "amortize", "curation"):
+    for room in ("ops", "display", "utilities", "games", "estimators", "labels", "metrics", "amortize", "planning", "curation"):
         module = importlib.import_module(f"fastsa.{room}")
         for name in module.__all__:
             part = getattr(module, name)

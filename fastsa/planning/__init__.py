@@ -1,0 +1,8 @@
+"""Budgets forecast and failures diagnosed: what labels, predictions and refined values will be worth before they are paid."""
+
+from fastsa.planning.law import Forecast, Law
+from fastsa.planning.outlook import Outlook
+from fastsa.planning.pilot import ItemLabels, Pilot, study
+from fastsa.planning.plan import Plan, finish, plan
+
+__all__ = ["Forecast", "ItemLabels", "Law", "Outlook", "Pilot", "Plan", "finish", "plan", "study"]
