@@ -103,6 +103,14 @@ def study(blocks: Sequence[Labels], learn: Learn, *, positions: Any = None, n_it
     that share draws stay together.
 
     Raises ValueError for biased or overlapping labels, and a pilot of fewer than 8 units or 32 items.
+
+    >>> import fastsa, numpy as np
+    >>> game = fastsa.games.FunctionGame(lambda c: c @ np.linspace(-1, 1, 200), 200)
+    >>> blocks = [fastsa.LabelStream(game, fastsa.estimators.Distributional(1, 10), samples=1, first_sample=b).collect()
+    ...           for b in range(2)]
+    >>> pilot = study(blocks, lambda labels: np.full(200, labels.mean.mean()))
+    >>> bool(abs(pilot.law.error(1000, 2).value / pilot.signal.value - 1) < 0.2)     # a constant gets all of it wrong
+    True
     """
     trials, noise, signal = _started(blocks, learn, positions, n_items)
     observed = trials.run(seed)
