@@ -18,12 +18,15 @@ from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
 from fastsa.labels import Labels, LabelStream
 from fastsa.metrics import Bounded, Certificate
+from fastsa.metrics.independence import shares_all_draws, units
+from fastsa.planning import ItemLabels, extended, finish, plan, refine_where
 from fastsa.utilities import KNN, Logistic
 from fastsa.utilities.data import Utility, takes
 
 _UTILITIES = {"logistic": Logistic, "knn": KNN}
 _FORMAT = 2
 _NETS = 2
+_SELECT_EVERY = 5
 
 
 class ValuationErrors(NamedTuple):
@@ -48,6 +51,7 @@ class DataValuator:
         (at most 100) to the whole pool (at most 999) and one coalition for 32 points.
     samples : what is paid per point in all, two halves; default 10. Of a half, a fifth, at least one, goes to selecting
         the best state of its network, the rest to training it; a half of one sample (samples = 2 or 3) selects nothing.
+        `fit(budget=...)` chooses in its place.
     net : "mlp" (default), or a torch module as fastsa.amortize.ValuationNet takes.
     seed : of the labels and the network; default 0.
     n_threads : default all available processors.
@@ -55,7 +59,8 @@ class DataValuator:
 
     After `fit`: `values_` [n], the best estimate for every training point, and `stderr_` [n], its standard error;
     `error_`, certificates of the mean squared error of `.values` and of `.predict` on these points; `labels_`, the Monte
-    Carlo labels with all samples; `classes_`; `nets_`, both networks; `seconds_`, what "labels" and "training" took.
+    Carlo labels with all samples; `halves_`, the same by the network that saw them; `plan_`, how a budget was spent (None
+    without one); `classes_`; `nets_`, both networks; `seconds_`, what "labels" and "training" took.
 
     Raises ValueError or TypeError for bad settings and biased estimators, and BackendUnavailable where torch is missing.
 
@@ -94,16 +99,27 @@ class DataValuator:
         self.n_threads = n_threads
         self.max_bytes = max_bytes
 
-    def fit(self, X: Any, y: Any, X_val: Any, y_val: Any, progress: bool = True) -> DataValuator:
+    def fit(
+        self, X: Any, y: Any, X_val: Any, y_val: Any, progress: bool = True, *, budget: int | None = None
+    ) -> DataValuator:
         """Label the points of (X, y) by their effect on the score of (X_val, y_val), and train both networks.
 
         X [n, d] and X_val [m, d] are real features (arrays or frames), y [n] and y_val [m] classes of any dtype that
         sorts. `progress` shows bars with rates. Returns self. Raises as fastsa.games.DataGame does.
+
+        budget : utility evaluations in all, in place of `samples`. A pilot is labelled, what the budget can give is forecast
+            (fastsa.plan; see `plan_`), and the best split drawn; the pilot's labels stay in use. What is left below one more
+            sample for all goes to the points whose values gain most. A fifth of the points, not of the samples, selects a
+            network's best state. Points that get no label have predictions for values, and the forecast error for an error.
+            Raises ValueError for a budget that buys no pilot.
         """
         if takes(self.utility) != "classes":
             raise TypeError(f"utility is {self.utility!r}, which takes targets; the networks learn from classes. Use a LabelStream.")
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
+        self.classes_, self.plan_ = game.classes, None
+        if budget is not None:
+            return self._fit_budget(game, X, y, budget, progress)
         start = time.perf_counter()
         halves = self._halves(game, progress)
         labeled = time.perf_counter()
@@ -114,13 +130,65 @@ class DataValuator:
             for train, select in halves
         )
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
-        self.classes_ = game.classes
-        parts = [train if select is None else train.merge(select) for train, select in halves]
-        self.labels_ = parts[0].merge(parts[1])
-        refined = cross_refine([net.predict(X, y) for net in self.nets_], parts)
-        self.values_, self.stderr_ = refined.values[:, 0], refined.stderr[:, 0]
-        self.error_ = ValuationErrors(refined.certificate, refined.prediction_certificate)
+        self.halves_ = tuple(train if select is None else train.merge(select) for train, select in halves)
+        self._settle(X, y, np.arange(y.size))
         return self
+
+    def _fit_budget(
+        self, game: DataGame, X: NDArray[np.float64], y: NDArray[np.int32], budget: int, progress: bool
+    ) -> DataValuator:
+        estimator = self._estimator(game)
+        settings = {"max_bytes": self.max_bytes, "n_threads": self.n_threads}
+        unit = game.ids // np.uint64(estimator.item_block)
+
+        def learn(labels: ItemLabels) -> NDArray[np.float64]:
+            return self._net_on(labels, X, y, unit).predict(X, y)
+
+        start = time.perf_counter()
+        self.plan_ = plan(game, estimator, learn, budget=budget, seed=self.seed, **settings)
+        planned = time.perf_counter()
+        self.halves_ = finish(self.plan_, game, **settings)
+        labeled = time.perf_counter()
+        places = self.plan_.labeled
+        self.nets_ = tuple(self._net_on(ItemLabels.of(half, places, y.size), X, y, unit) for half in self.halves_)
+        trained = time.perf_counter()
+        self._spend_rest(game, budget, np.mean([net.predict(X, y)[places] for net in self.nets_], axis=0), settings)
+        more = time.perf_counter() - trained
+        self.seconds_ = {"plan": planned - start, "labels": labeled - planned + more, "training": trained - labeled}
+        self._settle(X, y, places)
+        return self
+
+    def _net_on(
+        self, labels: ItemLabels, X: NDArray[np.float64], y: NDArray[np.int32], unit: NDArray[np.uint64]
+    ) -> ValuationNet:
+        """A network trained on four fifths of the labelled points, by units that share draws, and selected on the others."""
+        drawn = np.unique(unit[labels.count > 0])
+        select = np.isin(unit, drawn[:: _SELECT_EVERY]) if drawn.size >= 2 * _SELECT_EVERY else np.zeros(y.size, np.bool_)
+        net = ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads)
+        chosen = labels.only(select) if select.any() else None
+        return net.fit(X, y, labels.only(~select), select=chosen, n_classes=self.classes_.size)
+
+    def _spend_rest(self, game: DataGame, budget: int, predictions: NDArray[np.float64], settings: dict[str, Any]) -> None:
+        """Further samples, for what is left of the budget, where they take most off the error."""
+        labels = self.halves_[0].merge(self.halves_[1])
+        if shares_all_draws(labels):
+            return
+        block = np.bincount(units(labels)).max()
+        samples = int((budget - labels.evaluations) / self.plan_.costs.per_sample / block) * int(block)
+        if samples:
+            more = refine_where(predictions, labels, samples)
+            self.halves_ = extended(game, self.halves_, more, **settings)
+
+    def _settle(self, X: NDArray[np.float64], y: NDArray[np.int32], places: NDArray[np.int64]) -> None:
+        """Values, their errors and certificates from the networks and their halves of the labels of the points at `places`."""
+        self.labels_ = self.halves_[0].merge(self.halves_[1])
+        both = [net.predict(X, y) for net in self.nets_]
+        refined = cross_refine([p[places] for p in both], self.halves_)
+        self.values_, self.stderr_ = np.mean(both, axis=0), np.full(y.size, np.nan)
+        if places.size < y.size:
+            self.stderr_[:] = np.sqrt(self.plan_.outlook.new.value)
+        self.values_[places], self.stderr_[places] = refined.values[:, 0], refined.stderr[:, 0]
+        self.error_ = ValuationErrors(refined.certificate, refined.prediction_certificate)
 
     def predict(self, X: Any, y: Any) -> NDArray[np.float64]:
         """Values float64 [m] of any points with their classes, whether in the pool or not: the mean of both networks."""
@@ -180,10 +248,9 @@ class DataValuator:
         return halves
 
     def _labels(self, game: DataGame, samples: int, first_sample: int, role: str, progress: bool) -> Labels:
-        estimator = _automatic(game.n_players) if isinstance(self.estimator, str) else self.estimator
         stream = LabelStream(
             game,
-            estimator,
+            self._estimator(game),
             samples=samples,
             first_sample=first_sample,
             role=role,
@@ -193,6 +260,9 @@ class DataValuator:
         )
         with progress_bar(stream.total, f"labels to {role}", progress) as update:
             return stream.collect(update)
+
+    def _estimator(self, game: DataGame) -> Estimator:
+        return _automatic(game.n_players) if isinstance(self.estimator, str) else self.estimator
 
     def _points(self, X: Any) -> NDArray[np.float64]:
         self._check_fitted()
