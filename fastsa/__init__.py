@@ -20,6 +20,7 @@ _homes = {
     "LabelStore": "fastsa.labels",
     "LabelStream": "fastsa.labels",
     "Labels": "fastsa.labels",
+    "diagnose": "fastsa.planning",
     "exact": "fastsa._exact",
     "knn_shapley": "fastsa.knn",
     "plan": "fastsa.planning",

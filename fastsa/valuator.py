@@ -229,7 +229,7 @@ class DataValuator:
         labels = Labels.load(folder / "labels.npz")
         valuator = DataValuator(estimator=labels.estimator, samples=about["samples"], seed=about["seed"])
         valuator.utility = about["utility"]
-        valuator.labels_ = labels
+        valuator.labels_, valuator.plan_ = labels, None
         valuator.nets_ = tuple(ValuationNet.load(folder / f"net-{place}.safetensors") for place in range(_NETS))
         with np.load(folder / "values.npz", allow_pickle=False) as archive:
             valuator.classes_, valuator.values_, valuator.stderr_ = (archive[name] for name in ("classes", "values", "stderr"))

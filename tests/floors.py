@@ -35,6 +35,7 @@ HANDED_ON = {
     "exact": "_exact",
     "knn_shapley": "knn",
     "plan": "planning",
+    "diagnose": "planning",
 }
 FROM_NO_ROOM = {"__version__"}
 

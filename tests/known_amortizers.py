@@ -20,10 +20,10 @@ class World(NamedTuple):
     samples: np.ndarray
 
 
-def world(rng, n, k, sigma):
-    X = rng.normal(size=(n, WIDTH))
-    slopes = np.random.default_rng(5).normal(size=WIDTH) / np.sqrt(WIDTH)
-    truth = X @ slopes + MISFIT * np.sqrt(2) * np.sin(3 * X[:, 0])
+def world(rng, n, k, sigma, misfit=MISFIT, width=WIDTH):
+    X = rng.normal(size=(n, width))
+    slopes = np.random.default_rng(5).normal(size=width) / np.sqrt(width)
+    truth = X @ slopes + misfit * np.sqrt(2) * np.sin(3 * X[:, 0])
     return World(X, truth, truth + sigma * rng.normal(size=(k, n)))
 
 
