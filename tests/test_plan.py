@@ -9,6 +9,7 @@ import fastsa
 import numpy as np
 import pytest
 from fastsa import LabelStream, estimators, games
+from fastsa.amortize import AttributionNet
 from fastsa.planning import finish, plan
 from fastsa.planning.outlook import Costs
 from test_planning_forecasts import one_point
@@ -115,6 +116,20 @@ def test_a_game_per_input_is_planned_too():
     chosen = plan(game, estimators.PermutationShapley(), lambda labels: np.zeros_like(labels.mean), budget=30_000, n_threads=1)
     assert chosen.outlook.predicted.value == pytest.approx(chosen.pilot.signal.value, rel=0.3)
     assert finish(chosen, game, n_threads=1)[1].mean.shape == (300, 4, 1)
+
+
+def test_networks_that_take_labels_get_those_of_the_items_that_have_some():
+    X = np.random.default_rng(0).normal(size=(128, 3)).astype(np.float32)
+    game, seen = games.ModelGame(lambda x: x[:, 0] * x[:, 1] + x[:, 2], X, games.Baseline(np.zeros(3))), []
+
+    def learn(labels):
+        seen.append(labels.labeled.size)
+        np.testing.assert_array_equal(labels.labels.mean, labels.mean[labels.labeled])
+        net = AttributionNet("mlp", width=8, epochs=1, efficiency=False, n_threads=1)
+        return net.fit(X[labels.labeled], labels.labels).predict(X)
+
+    chosen = plan(game, estimators.PermutationShapley(), learn, budget=16_000, pilot=128, n_threads=1)
+    assert {16, 32, 64, 128} == set(seen) and chosen.items == 128
 
 
 def test_refusals(planned):

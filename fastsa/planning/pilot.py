@@ -24,15 +24,20 @@ FEWEST_UNITS = 8
 
 @dataclass(frozen=True)
 class ItemLabels:
-    """Labels of all items of a game, some of which have none; a network's `fit` takes them in place of Labels.
+    """Labels of all items of a game, some of which have none.
+
+    `ValuationNet.fit` takes them in place of Labels; for other networks `labeled` and `labels` say the same as the items that
+    have some, and their Labels.
 
     mean, stderr float64 [items, outputs] or [items, players, outputs], 0 and NaN where there is no sample; count int64
-    [items] or [items, players].
+    [items] or [items, players]. source : the Labels that they were made of, of the items at `positions`.
     """
 
     mean: NDArray[np.float64]
     stderr: NDArray[np.float64]
     count: NDArray[np.int64]
+    source: Labels
+    positions: NDArray[np.int64]
 
     @staticmethod
     def of(labels: Labels, positions: NDArray[np.int64], n_items: int) -> ItemLabels:
@@ -40,11 +45,26 @@ class ItemLabels:
         mean = np.zeros((n_items, *labels.mean.shape[1:]))
         stderr, count = np.full(mean.shape, np.nan), np.zeros(mean.shape[:-1], np.int64)
         mean[positions], stderr[positions], count[positions] = labels.mean, labels.stderr, labels.count
-        return ItemLabels(mean, stderr, count)
+        return ItemLabels(mean, stderr, count, labels, positions)
 
     def only(self, kept: NDArray[np.bool_]) -> ItemLabels:
         """These labels without those of the items where `kept` [items] is False."""
-        return ItemLabels(_where(kept, self.mean, 0.0), _where(kept, self.stderr, np.nan), _where(kept, self.count, 0))
+        numbers = _where(kept, self.mean, 0.0), _where(kept, self.stderr, np.nan), _where(kept, self.count, 0)
+        return ItemLabels(*numbers, self.source, self.positions)
+
+    @property
+    def labeled(self) -> NDArray[np.int64]:
+        """Positions of the items that have samples, in the order of `labels`."""
+        return self.positions[self._there]
+
+    @property
+    def labels(self) -> Labels:
+        """The Labels of the items at `labeled`. Raises ValueError for labels that follow from all players of one game."""
+        return self.source.take(np.flatnonzero(self._there))
+
+    @property
+    def _there(self) -> NDArray[np.bool_]:
+        return self.count[self.positions].reshape(self.positions.size, -1).max(axis=1) > 0
 
 
 Learn = Callable[[ItemLabels], Any]

@@ -130,8 +130,9 @@ def plan(
 ) -> Plan:
     """Draw a pilot, forecast what any budget would give, and choose how to spend this one.
 
-    learn : called with labels that hold `.mean`, `.stderr` and `.count` of all items, 0 where an item has none; trains a
-        network on them and answers predictions of all items, in the shape of the mean.
+    learn : called with ItemLabels, which hold `.mean`, `.stderr` and `.count` of all items, 0 where an item has none (and as
+        Labels those of the items at `.labeled`: `.labels`); trains a network on them and answers predictions of all items, in
+        the shape of the mean.
     budget : utility evaluations in all, the pilot's included: its labels are the first samples of role "train" and stay in
         use (`finish`).
     pilot : items in it. Default: it grows until sqrt(((L + s / k)^2 + L^2) / n) / L, the relative standard error of an error
