@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastsa import AmortizedExplainer, DataValuator, LabelStream, diagnose, exact, estimators, games
+from fastsa.amortize import AttributionNet
 from fastsa.planning import FAILURES, Fit
 from fastsa.planning.fit import simple
 from fastsa.utilities import KNN
@@ -16,7 +17,7 @@ from synthetic_labels import labels_of
 
 def halves_of(samples):
     middle = len(samples) // 2
-    return [labels_of(samples[part, :, None], first=part.start, role="train") for part in (slice(0, middle), slice(middle, 2 * middle))]
+    return [labels_of(samples[first : first + middle, :, None], first=first, role="train") for first in (0, middle)]
 
 
 def least_squares(X, halves):
@@ -31,9 +32,11 @@ def linear(seed, n=2000, k=4, sigma=1.0, width=20, misfit=0.0):
 @pytest.mark.parametrize("seed", range(8))
 def test_a_healthy_fit_is_called_healthy(seed):
     one, halves = linear(seed)
-    found = diagnose(Fit(least_squares(one.X, halves), halves, one.X), new=np.random.default_rng(seed + 50).normal(size=(300, 20)))
+    new = np.random.default_rng(seed + 50).normal(size=(300, 20))
+    found = diagnose(Fit(least_squares(one.X, halves), halves, one.X), new=new)
     assert found.healthy and str(found).startswith("Healthy: none of the 7 known failures shows.")
-    assert abs(found.error - np.mean((np.mean(least_squares(one.X, halves), axis=0)[:, 0] - one.truth) ** 2)) < 4 * found.error_stderr
+    error = np.mean((np.mean(least_squares(one.X, halves), axis=0)[:, 0] - one.truth) ** 2)
+    assert abs(found.error - error) < 4 * found.error_stderr
 
 
 def test_labels_that_are_too_noisy():
@@ -148,13 +151,17 @@ def test_a_valuator_is_read_where_it_was_fitted(tmp_path):
         diagnose(valuator, X_val, y_val)
 
 
+def small_net():
+    return AttributionNet("mlp", width=16, epochs=3, n_threads=1)
+
+
 def test_an_explainer_is_judged_by_labels_that_are_drawn():
     X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     model = lambda x: x[:, 0] * x[:, 1] + x[:, 2]  # noqa: E731
-    explainer = AmortizedExplainer(model, games.Baseline(np.zeros(4)), samples=4, n_threads=1).fit(X, progress=False)
+    explainer = AmortizedExplainer(model, games.Baseline(np.zeros(4)), samples=4, net=small_net(), n_threads=1).fit(X, progress=False)
     assert "labels biased" not in diagnose(explainer, X).names
     raw = AmortizedExplainer(
-        model, games.Baseline(np.zeros(4)), estimator=estimators.SGDShapley(debiased=False), samples=40, n_threads=1
+        model, games.Baseline(np.zeros(4)), estimator=estimators.SGDShapley(debiased=False), samples=40, net=small_net(), n_threads=1
     ).fit(X, progress=False)
     assert "labels biased" in diagnose(raw, X).names
     with pytest.raises(ValueError, match="X holds other inputs"):

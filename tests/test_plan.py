@@ -81,7 +81,8 @@ def test_the_split_has_all_items_before_it_has_more_samples(planned):
 
 def planned_by(law, planned, costs, n_items, aim="new"):
     pilot = replace(planned.pilot, law=law, positions=np.arange(100), n_items=n_items)
-    return replace(planned, pilot=pilot, costs=costs, n_items=n_items, aim=aim, order=np.arange(n_items), ends=np.arange(1, n_items + 1))
+    order, ends = np.arange(n_items), np.arange(1, n_items + 1)
+    return replace(planned, pilot=pilot, costs=costs, n_items=n_items, aim=aim, order=order, ends=ends)
 
 
 def test_where_an_item_costs_something_once_the_samples_are_the_root_of_both_ratios(planned):

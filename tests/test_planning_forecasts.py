@@ -24,7 +24,7 @@ def one_point(*, floor=0.0, size=10.0, power=1.0, beside=0.0, saturates=0.0, noi
 LAWS = {
     "two terms": lambda m, k: 0.2 + 30 * (4.0 / k + 0.2) / m,
     "saturating": lambda m, k: 0.2 + 0.8 / (1 + 0.8 * m / (30 * (4.0 / k + 0.3))),
-    "unequal directions": lambda m, k: 0.1 + 0.9 * (40 * (4.0 / k + 0.2) / m / 0.9) ** 0.6 / (1 + (40 * (4.0 / k + 0.2) / m / 0.9) ** 0.6),
+    "unequal directions": lambda m, k: 0.1 + 0.9 / (1 + (40 * (4.0 / k + 0.2) / m / 0.9) ** -0.6),
     "no floor": lambda m, k: 10 * (4.0 / k) / m,
 }
 
@@ -137,6 +137,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="the pilot has 20 items in 20 units that are independent; expected at least 32 items"):
         study([block.take(np.arange(20)) for block in blocks], learn)
     with pytest.raises(ValueError, match="is biased"):
-        study([labels_of(rng.normal(size=(1, 40, 1)), first=j, estimator=estimators.SGDShapley(debiased=False)) for j in (0, 1)], learn)
+        raw = estimators.SGDShapley(debiased=False)
+        study([labels_of(rng.normal(size=(1, 40, 1)), first=j, estimator=raw) for j in (0, 1)], learn)
     with pytest.raises(ValueError, match="learn answered predictions of shape"):
         study(blocks, lambda labels: labels.mean[:3])

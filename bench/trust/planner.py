@@ -3,11 +3,11 @@ r"""Claim: from a pilot, the planner forecasts the error of 4 and 16 times its b
     python -m bench.trust.planner [--data-dir DATA] [--small] [--out FOLDER] [--seeds 5]
 
 Four attribution tasks. Two are synthetic, f(x) = w x + x C x about 0 for 12 features, whose Shapley values are known,
-learned by ridge on the features alone or with random ReLU features beside them; two are Adult, 13 variables, the probability of
-a small network, truth by enumeration of 2^13 coalitions for some inputs, learned likewise. Labels are single permutations. A forecast is
-judged where its own standard error is 5 % or less; the realised error's own standard error is printed. The search tries
-every power of two of samples at the same total cost. Once-costs charge every item as much as 30 samples, so that the best
-split is not simply all items.
+learned by ridge on the features alone or with random ReLU features beside them; two are Adult, 13 variables, the
+probability of a small network, truth by enumeration of 2^13 coalitions for some inputs, learned likewise. Labels are single
+permutations. A forecast is judged where its own standard error is 5 % or less; the realised error's own standard error is
+printed. The search doubles the samples of an item at the same total cost. Once-costs charge every item as much as 30
+samples, so that the best split is not simply all items.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ def searched(task: Task, plan: Plan, once: float, aim: str) -> dict:
 
 
 def show(name: str, rows: list[dict], searches: list[dict]) -> None:
-    print(f"\n{name}\n  {'':22s}{'forecast / realised, 95 % over seeds':38s}{'own s.e.':>9s}{'s.e. of realised':>18s}{'within 15 %':>13s}{'in interval':>13s}")
+    heads = f"{'own s.e.':>9s}{'s.e. of realised':>18s}{'within 15 %':>13s}{'in interval':>13s}"
+    print(f"\n{name}\n  {'':22s}{'forecast / realised, 95 % over seeds':38s}{heads}")
     for factor in (4, 16):
         for what in ("new", "predicted", "monte_carlo", "refined"):
             some = [r for r in rows if (r["factor"], r["what"]) == (factor, what)]
@@ -194,9 +195,11 @@ def show(name: str, rows: list[dict], searches: list[dict]) -> None:
                 r["low"] - 1.96 * r["realised_stderr"] <= r["realised"] <= r["high"] + 1.96 * r["realised_stderr"] for r in some
             )
             error = np.median([r["realised_stderr"] / r["realised"] for r in some])
+            own = np.median([r["relative_stderr"] for r in some])
             print(
-                f"  {factor:2d} x pilot, {what.replace('_', ' '):12s}{ratio.mean():7.3f} +- {half:.3f} ({ratio.min():.3f} .. {ratio.max():.3f})"
-                f"{100 * np.median([r['relative_stderr'] for r in some]):15.1f} %{100 * error:16.1f} %{kept:9d} of {len(asked)}{inside:9d} of {len(some)}"
+                f"  {factor:2d} x pilot, {what.replace('_', ' '):12s}{ratio.mean():7.3f} +- {half:.3f} "
+                f"({ratio.min():.3f} .. {ratio.max():.3f}){100 * own:15.1f} %{100 * error:16.1f} %"
+                f"{kept:9d} of {len(asked)}{inside:9d} of {len(some)}"
             )
     for once, aim in sorted({(s["once"], s["aim"]) for s in searches}):
         some = [s for s in searches if (s["once"], s["aim"]) == (once, aim)]

@@ -98,7 +98,8 @@ def refine_where(
         refuse_seen([labels], seen, None)
     if shares_all_draws(labels):
         raise ValueError(
-            f"{type(labels.estimator).__name__} shares every sample among all items; none can have more than others. Extend all."
+            f"{type(labels.estimator).__name__} shares every sample among all items; none can have more than others. "
+            "Extend all."
         )
     p = like_labels("predictions", predictions, labels)
     cells = Cells.of(labels, prediction_groups(p, labels) if groups is None else groups)
@@ -137,7 +138,8 @@ def extended(game: Any, labels: Sequence[Labels], more: NDArray[np.int64], **set
     levels = np.unique(more[more > 0])
     for level, below in zip(levels, [0, *levels[:-1]], strict=True):
         rows = np.flatnonzero(more >= level)
-        cuts = np.linspace(0, level - below, len(parts) + 1).astype(int) if level - below >= len(parts) else [0, level - below]
+        step = int(level - below)
+        cuts = np.linspace(0, step, len(parts) + 1).astype(int) if step >= len(parts) else [0, step]
         for part, (a, b) in enumerate(zip(cuts, cuts[1:])):
             stream = LabelStream(
                 game, parts[0].estimator, samples=int(b - a), first_sample=int(first + below + a), role=role, seed=seed,

@@ -33,8 +33,8 @@ class Diagnosis:
     """The failures that a fit shows, and the numbers that all of them rest on.
 
     findings : one Finding per failure that is shown, in the order of FAILURES
-    error, error_stderr : certified mean squared error of the predictions; noise : variance of the labels; signal : of the truth
-        over items
+    error, error_stderr : certified mean squared error of the predictions
+    noise, signal : variance of the labels, and of the truth over items
     """
 
     findings: tuple[Finding, ...]
@@ -69,7 +69,8 @@ def diagnose(
 
     fitted : a DataValuator, with its pool X, y; an AmortizedExplainer, with inputs X that it was fitted on, for which
         `samples` unbiased labels of role certify are drawn (that costs evaluations of the model); or a `Fit`.
-    new : features [m, d] of items that predictions are wanted for, or (X, y) for a DataValuator: a shift is told by distances.
+    new : features [m, d] of items that predictions are wanted for, or (X, y) for a DataValuator: a shift is told by
+        distances.
     new_labels, new_predictions : unbiased Labels of new items that no network has seen, at least 2 samples each, and what is
         predicted of them: then a shift is told by their certified error too.
     reference : unbiased Labels of the same items and of samples of their own, that biased labels are told by; for an
@@ -100,7 +101,8 @@ def diagnose(
     elif hasattr(fitted, "net_"):
         fit, bias_by = _of_explainer(fitted, X, samples, reference)
     else:
-        raise TypeError(f"a {type(fitted).__name__} cannot be diagnosed; give a fitted DataValuator, AmortizedExplainer or a Fit.")
+        name = type(fitted).__name__
+        raise TypeError(f"a {name} cannot be diagnosed; give a fitted DataValuator, AmortizedExplainer or a Fit.")
     one, predictions, labels, features = read(fit)
     if bias_by is not None:
         refuse_biased([bias_by])
@@ -125,7 +127,9 @@ def _of_valuator(valuator: Any, X: Any, y: Any) -> Fit:
     if X is None or y is None:
         raise ValueError("a DataValuator does not keep its data; give the pool X, y that it was fitted on.")
     if not hasattr(valuator, "halves_"):
-        raise ValueError("this DataValuator was loaded, and the halves of its labels are not stored; diagnose it where it was fitted.")
+        raise ValueError(
+            "this DataValuator was loaded, and the halves of its labels are not stored; diagnose it where it was fitted."
+        )
     X = _checks.features("X", X, width=valuator.nets_[0].n_features_)
     if X.shape[0] != valuator.values_.size:
         raise ValueError(f"X has {X.shape[0]} rows; expected {valuator.values_.size}, the pool that was valued.")
@@ -162,7 +166,8 @@ def _of_explainer(explainer: Any, X: Any, samples: int, reference: Labels | None
 
 def _flat(name: str, X: Any) -> Any:
     """Inputs as rows of numbers."""
-    arrays = [np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64) for x in (X if isinstance(X, tuple) else (X,))]
+    inputs = X if isinstance(X, tuple) else (X,)
+    arrays = [np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64) for x in inputs]
     return _checks.features(name, np.concatenate([array.reshape(array.shape[0], -1) for array in arrays], axis=1))
 
 

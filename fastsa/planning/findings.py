@@ -42,10 +42,11 @@ def noisy(one: Shown) -> Iterator[Finding]:
     unseen = one.signal < 2 * one.signal_stderr
     if reliable < _UNRELIABLE and (unseen or error > _FAILED * signal):
         more = one.noise / max(signal, one.signal_stderr, 1e-300)
+        missed = 100 * error / max(signal, 1e-300)
         yield Finding(
             "labels too noisy",
-            f"{100 * (1 - reliable):.0f} % of the variance of the labels is noise, and the predictions "
-            + ("cannot be told from a constant." if unseen else f"still miss {100 * error / signal:.0f} % of what items differ by."),
+            f"{100 * (1 - reliable):.0f} % of the variance of the labels is noise, and predictions "
+            + ("cannot be told from a constant." if unseen else f"still miss {missed:.0f} % of what items differ by."),
             f"Draw about {more:,.0f} times as many samples, label more items, or take an estimator of less variance.",
             {"reliable": reliable, "error": error, "signal": one.signal, "noise": one.noise},
         )
@@ -56,10 +57,10 @@ def biased(labels: Sequence[Labels], reference: Labels | None, unit: NDArray[np.
     whole = labels[0] if len(labels) == 1 else labels[0].merge(labels[1])
     n = whole.ids.size
     if reference is None:
-        if not whole.estimator.unbiased:
+        if not whole.unbiased:
             yield Finding(
                 "labels biased",
-                f"{whole.estimator} is biased at a limited number of samples; how much is not known.",
+                f"{whole.why_biased}; how much is not known.",
                 "Give reference labels of an unbiased estimator to tell, or train on those.",
                 {},
             )
@@ -123,7 +124,8 @@ def _size(one: Shown, error: float, spread: float) -> tuple[str, str]:
     floor = max(0.0, error - spread)
     pays = f"about {one.error.size * spread / (one.noise - floor):,.0f} items" if one.noise > floor else "many more items"
     return (
-        f"with {one.error.size:,} items the predictions' error, {error:.3g}, is above that of the labels themselves, {one.noise:.3g}.",
+        f"with {one.error.size:,} items the error of predictions, {error:.3g}, is above that of the labels themselves, "
+        f"{one.noise:.3g}.",
         f"Use the labels, or the refined values, as they are; to gain from predictions label {pays}.",
     )
 
@@ -139,8 +141,8 @@ def shifted(features: NDArray[np.float64], new: NDArray[np.float64]) -> Iterator
     if share > _FAR and share > _OUTSIDE + _SURE * chance:
         yield Finding(
             "shift between training and new items",
-            f"{100 * share:.0f} % of the new items lie further from all training items than {100 * (1 - _OUTSIDE):.0f} % of those from "
-            "each other.",
+            f"{100 * share:.0f} % of the new items lie further from all training items than {100 * (1 - _OUTSIDE):.0f} % of "
+            "those from each other.",
             "Label some of the new items and train on them too; do not rely on the certified error there.",
             {"share": share},
         )

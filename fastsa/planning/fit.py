@@ -82,7 +82,9 @@ def read(fit: Fit) -> tuple[Shown, list[NDArray[np.float64]], list[Labels], NDAr
     if features.shape[0] != labels[0].ids.size:
         raise ValueError(f"features have {features.shape[0]} rows; expected {labels[0].ids.size}, one per item.")
     if len(labels) == 1 and fit.held_out is None:
-        raise ValueError("one prediction was given without held_out labels; nothing that it has not seen can judge it. Draw some.")
+        raise ValueError(
+            "one prediction was given without held_out labels; nothing that it has not seen can judge it. Draw some."
+        )
     held_out = [] if fit.held_out is None else as_labels("held_out", fit.held_out)
     refuse_overlap([*labels, *held_out])
     return shown(predictions, labels, fit.held_out), predictions, labels, features
@@ -101,7 +103,8 @@ def shown(predictions: Sequence[NDArray[np.float64]], labels: Sequence[Labels], 
     unit = np.arange(n) if shares_all_draws(judge) else units(judge)
     noise = float(np.mean(_variance(whole) / whole.count[..., None]))
     # The truth's variance over items, from labels that are unbiased.
-    squared = ((judge.mean - judge.mean.mean(axis=0)) ** 2 * n / (n - 1) - _variance(judge) / judge.count[..., None]).reshape(n, -1)
+    about = (judge.mean - judge.mean.mean(axis=0)) ** 2 * n / (n - 1)
+    squared = (about - _variance(judge) / judge.count[..., None]).reshape(n, -1)
     per_item = [cells.reshape(n, -1).mean(axis=1) for cells in (error, taken, spread)]
     one = Shown(*per_item, noise, 0.0, 0.0, residual.reshape(n, -1), unit)
     signal, stderr = one.mean(squared.mean(axis=1))

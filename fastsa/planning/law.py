@@ -126,7 +126,8 @@ class Law:
         reached = np.cumsum(self.weight[order]) - 0.5 * self.weight[order]
         low, high = np.interp([0.025, 0.975], reached, values[order])
         further = normal_quantile(0.975) * relative * mean
-        return Forecast(mean, stderr, mean - float(np.hypot(mean - low, further)), mean + float(np.hypot(high - mean, further)))
+        below, above = float(np.hypot(mean - low, further)), float(np.hypot(high - mean, further))
+        return Forecast(mean, stderr, mean - below, mean + above)
 
 
 def _points(axes: dict[str, NDArray[np.float64]], shapes: list, noise: float, signal: float) -> Law:

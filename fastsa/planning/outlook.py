@@ -36,7 +36,8 @@ class Outlook:
     pool: Forecast
 
     def __str__(self) -> str:
-        head = f"{self.items:,} items x {self.samples:,} samples = {self.evaluations:,} evaluations; errors forecast with 95 % intervals:"
+        spent = f"{self.items:,} items x {self.samples:,} samples = {self.evaluations:,} evaluations"
+        head = f"{spent}; errors forecast with 95 % intervals:"
         names = ("predicted", "new", "monte_carlo", "refined", "pool")
         return "\n".join([head, *(f"  {name.replace('_', ' '):12}{getattr(self, name)}" for name in names)])
 

@@ -110,7 +110,9 @@ class Pilot:
         return spread / self.noise.value if np.isfinite(spread) and self.noise.value > 0 else 0.0
 
 
-def study(blocks: Sequence[Labels], learn: Learn, *, positions: Any = None, n_items: int | None = None, seed: int = 0) -> Pilot:
+def study(
+    blocks: Sequence[Labels], learn: Learn, *, positions: Any = None, n_items: int | None = None, seed: int = 0
+) -> Pilot:
     """Train on parts of a pilot and fit the law of their errors. Spends no evaluation.
 
     blocks : an even number of Labels of the same items from disjoint samples, equally many each.

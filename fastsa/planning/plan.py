@@ -107,7 +107,7 @@ class Plan:
             [
                 size,
                 f"One sample has noise {pilot.noise} and items have signal {pilot.signal}.",
-                f"Of {self.budget:,} evaluations, label {self.items:,} of {self.n_items:,} items with {self.samples} samples each.",
+                f"Of {self.budget:,} evaluations, label {self.items:,} of {self.n_items:,} items, {self.samples} samples each.",
                 str(self.outlook),
                 pays,
             ]
@@ -144,8 +144,8 @@ def plan(
     An item of the pilot gets 4 samples where the budget has as many for all items, else 2. The law of the error is that of
     `Law`, from amortizers trained on parts of the pilot. Without a cost per item the best split has the fewest samples for
     the most items, until all are labelled: then k = sqrt(noise * per_item / (beside * per_sample)) where an item costs
-    something once. The split follows from sums over the whole pilot, in which the share of one item is small; labels stay
-    unbiased up to that share.
+    something once. Where it is all items, samples follow from the budget alone. Else the split follows from sums over the
+    whole pilot, in which the share of one item is small, and labels are unbiased up to that share.
 
     Raises ValueError for a biased estimator and a budget that buys no pilot.
 
