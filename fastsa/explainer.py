@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize import AttributionNet, ends
-from fastsa.amortize.ends import ends_cost, ends_of_labels
+from fastsa.amortize import AttributionNet, Refined, ends, refine
+from fastsa.amortize.ends import ends_cost, ends_of_labels, summing_to
 from fastsa.amortize.progress import progress_bar
+from fastsa.amortize.selection_error import same_estimand, selection_certificate
 from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
 from fastsa.labels import Labels, LabelStream
+from fastsa.metrics import Bounded, Certificate
 
 if TYPE_CHECKING:
     import shap
     import torch
 
-_FORMAT = 1
+_FORMAT = 2
 _PAIRS_PER_PLAYER = 2
+_ITEMS_PER_GROUP = 50
 _SHAPLEY = "the Shapley value"
 
 
@@ -49,8 +53,13 @@ class AmortizedExplainer:
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
 
-    After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `evaluations_`, model evaluations spent in
-    all; `seconds_`, what "labels" and "training" took.
+    An input's own labels, of samples that nothing was trained on, make its attributions better: `explain(X, labels=)`
+    and `refine(X, labels)` weigh each against the prediction by their errors (fastsa.amortize.refine).
+
+    After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `error_`, the certificate of the mean squared
+    error of `explain(X)` for the inputs fitted, told by the labels to select by (which the choice flatters a little), or
+    None where no unbiased estimator reads them; `evaluations_`, model evaluations spent in all; `seconds_`, what "labels"
+    and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
 
@@ -109,14 +118,52 @@ class AmortizedExplainer:
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
         self.net_, self.labels_ = net, train.merge(select)
         self.evaluations_ = self.labels_.evaluations + (0 if both is None else ends_cost(game))
+        known = both if both is not None else ends_of_labels(train)
+        self.error_ = selection_certificate(self._predicted(X, known), select, train)
         return self
 
-    def explain(self, X: Any) -> NDArray[np.float64]:
+    def explain(self, X: Any, *, labels: Labels | None = None) -> NDArray[np.float64]:
         """Attributions float64 [items, players, outputs] of any inputs; [items, players] of a model of one output.
 
         One pass of the network; where values are efficient also v(N) of each input and v(empty), of the model itself.
+        With `labels` of these inputs the values are refined by them, see `refine`.
         """
-        return self._squeezed(self._explained(X)[0])
+        return self._squeezed(self._explained(X)[0] if labels is None else self.refine(X, labels).values)
+
+    def refine(self, X: Any, labels: Labels) -> Refined:
+        """Attributions of inputs X weighed against their own labels: values, standard errors, weights and certificates.
+
+        labels : fastsa.Labels of a ModelGame of this model, masker and these inputs, of role "certify" or "truth", and of an
+            unbiased estimator of what was learned. As their samples grow the values tend to them, and to the truth. Each
+            needs about as many inputs as tell an error from noise: some tens.
+
+        Values are fastsa.amortize.refine's, [items, players, outputs], with errors of a size for each player from 50 inputs
+        on (some players are noisy, some hardly matter). Where they are efficient they are then moved to sum to
+        v(N) - v(empty), each by its share of the variance; standard errors and certificate are those before, which this
+        improves on. Raises ValueError for labels of other inputs, roles or estimands, of a biased estimator
+        (`labels.under` reads KernelSHAP's coalitions without bias), and of single samples only.
+
+        >>> import fastsa, numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> model, masker = lambda x: x[:, 0] * x[:, 1], fastsa.games.Baseline()
+        >>> explainer = fastsa.AmortizedExplainer(model, masker, samples=4).fit(X[:100], progress=False)
+        >>> game = fastsa.games.ModelGame(model, X[100:], masker)
+        >>> own = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=4, role="certify").collect()
+        >>> refined = explainer.refine(X[100:], own)
+        >>> refined.certificate.error.value < refined.prediction_certificate.error.value
+        True
+        """
+        self._check_fitted()
+        if not isinstance(labels, Labels):
+            raise TypeError(f"labels is a {type(labels).__name__}; expected fastsa.Labels of these inputs.")
+        game = self._game_of(X, labels)
+        known = ends_of_labels(labels)
+        predictions, both = self._explained(X, game, known)
+        players = np.arange(game.n_players)[None]
+        refined = refine(predictions, labels, groups=players if labels.ids.size >= _ITEMS_PER_GROUP else None)
+        if both is None:
+            return refined
+        return replace(refined, values=summing_to(both[:, 1] - both[:, 0], refined.values, refined.stderr**2))
 
     def __call__(self, X: Any) -> shap.Explanation:
         """A shap.Explanation of inputs X: .values as of `explain`, .base_values v(empty), and .data where an input has one
@@ -186,6 +233,7 @@ class AmortizedExplainer:
             "seed": self.seed,
             "evaluations": self.evaluations_,
             "seconds": self.seconds_,
+            "error": None if self.error_ is None else asdict(self.error_),
         }
         (folder / "about.json").write_text(json.dumps(about, indent=2))
 
@@ -206,6 +254,7 @@ class AmortizedExplainer:
         )
         explainer.labels_, explainer.net_ = labels, fitted
         explainer.evaluations_, explainer.seconds_ = about["evaluations"], about["seconds"]
+        explainer.error_ = None if about["error"] is None else _certificate(about["error"])
         return explainer
 
     @property
@@ -242,13 +291,33 @@ class AmortizedExplainer:
         with progress_bar(stream.total, f"labels to {role}", progress) as update:
             return stream.collect(update)
 
-    def _explained(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """(attributions, and the ends where they were needed)."""
+    def _game_of(self, X: Any, labels: Labels) -> ModelGame:
+        """The game of inputs X that the labels are of. Raises ValueError where they are of another, or of other values."""
+        if labels.roster.one_game:
+            raise ValueError("labels are of one game's points; expected those of a ModelGame, [items, players, outputs].")
+        items = len(X[0]) if isinstance(X, tuple) else len(X)
+        if labels.ids.size != items:
+            raise ValueError(f"labels are of {labels.ids.size} inputs and X has {items}; expected those of the same inputs.")
+        game = ModelGame(self.model, X, self.masker, ids=labels.ids)
+        if game.fingerprint != labels.fingerprint:
+            raise ValueError("labels are of other inputs, another model or another masker; expected those of X, in its order.")
+        if not same_estimand(labels.estimator, self.labels_.estimator, game.n_players):
+            raise ValueError(f"labels of {labels.estimator} estimate other values than {self.labels_.estimator}, which was learned.")
+        return game
+
+    def _explained(
+        self, X: Any, game: ModelGame | None = None, both: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """(attributions, and the ends where they were needed), of inputs whose game and ends may be known."""
         self._check_fitted()
-        both = None
-        if self.net_.readout_.efficient:
-            both = ends(ModelGame(self.model, X, self.masker))
-        return self.net_.predict(self._readable(X), ends=both), both
+        if not self.net_.readout_.efficient:
+            return self._predicted(X, None), None
+        if both is None:
+            both = ends(ModelGame(self.model, X, self.masker) if game is None else game)
+        return self._predicted(X, both), both
+
+    def _predicted(self, X: Any, both: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        return self.net_.predict(self._readable(X), ends=both)
 
     def _readable(self, X: Any) -> Any:
         """The inputs as a network reads them: integers are tokens under Tokens alone, numbers everywhere else."""
@@ -267,3 +336,7 @@ class AmortizedExplainer:
 
 def _numpy(values: Any) -> NDArray[Any]:
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+
+
+def _certificate(stored: dict[str, Any]) -> Certificate:
+    return Certificate(**{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()})

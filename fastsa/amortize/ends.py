@@ -56,6 +56,18 @@ def ends_of_labels(labels: Any) -> NDArray[np.float64] | None:
     return both if np.isfinite(both).all() else None
 
 
+def summing_to(
+    total: NDArray[np.float64], values: NDArray[np.float64], variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values [items, players, outputs] moved to sum to `total` [items, outputs], each by its share of the variance.
+
+    The mean of independent normal errors of these variances given their sum; players known exactly stay.
+    """
+    whole = variance.sum(axis=1, keepdims=True)
+    share = np.divide(variance, whole, out=np.full(values.shape, 1.0 / values.shape[1]), where=whole > 0)
+    return values + share * (total - values.sum(axis=1))[:, None]
+
+
 def checked_ends(name: str, given: Any, n_items: int, n_outputs: int) -> NDArray[np.float64]:
     """[items, 2, outputs], finite."""
     both = np.asarray(given, dtype=np.float64)
