@@ -3,9 +3,11 @@ on first use."""
 
 from fastsa.amortize import baselines
 from fastsa.amortize.attribution_net import AttributionNet
+from fastsa.amortize.conformal import conformal_interval
 from fastsa.amortize.cross_fit import cross_refine, crossfit
 from fastsa.amortize.datamodel_net import DatamodelNet
 from fastsa.amortize.ends import ends
+from fastsa.amortize.ensemble import Ensemble
 from fastsa.amortize.member_regression import member_regression
 from fastsa.amortize.refine import Refined, refine
 from fastsa.amortize.surrogate import masked_surrogate
@@ -14,9 +16,11 @@ from fastsa.amortize.valuation_net import ValuationNet
 __all__ = [
     "AttributionNet",
     "DatamodelNet",
+    "Ensemble",
     "Refined",
     "ValuationNet",
     "baselines",
+    "conformal_interval",
     "cross_refine",
     "crossfit",
     "ends",
