@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize import AttributionNet, Refined, ends, refine
+from fastsa.amortize import AttributionNet, InformedHead, InformedInputs, Refined, ends, informed_inputs, refine
 from fastsa.amortize.ends import ends_cost, ends_of_labels, summing_to
+from fastsa.amortize.informed_inputs import INFORMED
 from fastsa.amortize.progress import progress_bar
-from fastsa.amortize.selection_error import same_estimand, selection_certificate
+from fastsa.amortize.selection_error import same_estimand, selection_certificate, selection_gain
 from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
 from fastsa.labels import Labels, LabelStream
@@ -49,6 +51,11 @@ class AmortizedExplainer:
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
+    informed : False (default); True, or some of "gradient", "occlusion" and "alone", first-order answers of the model that
+        fastsa.amortize.informed_inputs makes of every input: a small head learns the attributions from them, the network
+        what the head got wrong, and is added where that lowers the certified error, by the labels to select by, by more
+        than its standard error. It takes far fewer labels. True takes all that the model offers. Not one pass then: each input, when fitted and when explained, costs
+        players + 1 evaluations for occlusion, as many for players alone, and a gradient per output.
     seed : of labels and network; default 0.
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
@@ -58,7 +65,8 @@ class AmortizedExplainer:
 
     After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `error_`, the certificate of the mean squared
     error of `explain(X)` for the inputs fitted, told by the labels to select by (which the choice flatters a little), or
-    None where no unbiased estimator reads them; `evaluations_`, model evaluations spent in all; `seconds_`, what "labels"
+    None where no unbiased estimator reads them; `choice_`, what predicts, "net", "head" or "head and net", and `head_`, the
+    InformedHead or None; `evaluations_`, model evaluations spent in all; `seconds_`, what "labels"
     and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
@@ -78,6 +86,7 @@ class AmortizedExplainer:
         estimator: str | Estimator = "auto",
         samples: int = 20,
         net: Any = "auto",
+        informed: bool | Sequence[str] = False,
         seed: int = 0,
         n_threads: int | None = None,
         max_bytes: int | None = None,
@@ -91,6 +100,7 @@ class AmortizedExplainer:
                 f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background)."
             )
         self.model, self.masker, self.estimator, self.net = model, masker, estimator, net
+        self.informed = _kinds(informed)
         self.samples = _checks.count("samples", samples, least=2)
         self.seed = _checks.seed(seed)
         self.n_threads, self.max_bytes = n_threads, max_bytes
@@ -113,19 +123,21 @@ class AmortizedExplainer:
         select = self._labels(game, estimator, n_select, "select", progress)
         net = self._new_net(estimator)
         both = ends(game) if net.efficiency and ends_of_labels(train) is None else None
+        known = both if both is not None or not net.efficiency else ends_of_labels(train)
+        inputs = self._informed_inputs(game)
         labeled = time.perf_counter()
-        net.fit(self._readable(X), train, select=select, ends=both, progress=progress)
+        self._learn(net, X, train, select, known, inputs, progress)
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
-        self.net_, self.labels_ = net, train.merge(select)
-        self.evaluations_ = self.labels_.evaluations + (0 if both is None else ends_cost(game))
-        known = both if both is not None else ends_of_labels(train)
-        self.error_ = selection_certificate(self._predicted(X, known), select, train)
+        self.labels_, self.kinds_ = train.merge(select), () if inputs is None else inputs.kinds
+        beside = 0 if inputs is None else inputs.evaluations
+        self.evaluations_ = self.labels_.evaluations + beside + (0 if both is None else ends_cost(game))
         return self
 
     def explain(self, X: Any, *, labels: Labels | None = None) -> NDArray[np.float64]:
         """Attributions float64 [items, players, outputs] of any inputs; [items, players] of a model of one output.
 
-        One pass of the network; where values are efficient also v(N) of each input and v(empty), of the model itself.
+        One pass of the network; where values are efficient also v(N) of each input and v(empty), of the model itself, and
+        with `informed` its first-order answers.
         With `labels` of these inputs the values are refined by them, see `refine`.
         """
         return self._squeezed(self._explained(X)[0] if labels is None else self.refine(X, labels).values)
@@ -234,6 +246,9 @@ class AmortizedExplainer:
             "evaluations": self.evaluations_,
             "seconds": self.seconds_,
             "error": None if self.error_ is None else asdict(self.error_),
+            "informed": list(self.kinds_),
+            "head": None if self.head_ is None else self.head_.config(),
+            "choice": self.choice_,
         }
         (folder / "about.json").write_text(json.dumps(about, indent=2))
 
@@ -250,8 +265,16 @@ class AmortizedExplainer:
         labels = Labels.load(folder / "labels.npz")
         fitted = AttributionNet.load(folder / "net.safetensors", net, backbone=backbone)
         explainer = AmortizedExplainer(
-            model, masker, estimator=labels.estimator, samples=about["samples"], net=fitted, seed=about["seed"]
+            model,
+            masker,
+            estimator=labels.estimator,
+            samples=about["samples"],
+            net=fitted,
+            informed=tuple(about["informed"]) or False,
+            seed=about["seed"],
         )
+        explainer.kinds_, explainer.choice_ = tuple(about["informed"]), about["choice"]
+        explainer.head_ = None if about["head"] is None else InformedHead.of_config(about["head"])
         explainer.labels_, explainer.net_ = labels, fitted
         explainer.evaluations_, explainer.seconds_ = about["evaluations"], about["seconds"]
         explainer.error_ = None if about["error"] is None else _certificate(about["error"])
@@ -273,7 +296,7 @@ class AmortizedExplainer:
             return self.net
         shapley = estimator.estimand.startswith(_SHAPLEY)
         grid = self.masker.grid if isinstance(self.masker, Patches) else None
-        scale = "global" if shapley else "unit"
+        scale = "global" if shapley or self.informed else "unit"
         return AttributionNet(
             self.net, grid=grid, scale=scale, efficiency=shapley, seed=self.seed, n_threads=self.n_threads
         )
@@ -290,6 +313,34 @@ class AmortizedExplainer:
         )
         with progress_bar(stream.total, f"labels to {role}", progress) as update:
             return stream.collect(update)
+
+    def _informed_inputs(self, game: ModelGame) -> InformedInputs | None:
+        if not self.informed:
+            return None
+        return informed_inputs(game, None if self.informed is True else self.informed, seed=self.seed)
+
+    def _learn(
+        self,
+        net: AttributionNet,
+        X: Any,
+        train: Labels,
+        select: Labels,
+        both: NDArray[np.float64] | None,
+        inputs: InformedInputs | None,
+        progress: bool,
+    ) -> None:
+        """Fit the head, if any, and the network on what it leaves; the labels to select by choose among both."""
+        self.head_, self.choice_, begun = None, "net", None
+        if inputs is not None:
+            self.head_, self.choice_ = InformedHead().fit(inputs.values, train, ends=both), "head and net"
+            begun = self.head_.values(inputs.values, ends=both)
+        self.net_ = net.fit(self._readable(X), train, select=select, ends=both, start=begun, progress=progress)
+        predicted = net.predict(self._readable(X), ends=both, start=begun)
+        if begun is not None:
+            gain, stderr = selection_gain(predicted, begun, select)
+            if gain <= stderr:
+                self.choice_, predicted = "head", begun
+        self.error_ = selection_certificate(predicted, select, train)
 
     def _game_of(self, X: Any, labels: Labels) -> ModelGame:
         """The game of inputs X that the labels are of. Raises ValueError where they are of another, or of other values."""
@@ -310,14 +361,19 @@ class AmortizedExplainer:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """(attributions, and the ends where they were needed), of inputs whose game and ends may be known."""
         self._check_fitted()
-        if not self.net_.readout_.efficient:
-            return self._predicted(X, None), None
-        if both is None:
-            both = ends(ModelGame(self.model, X, self.masker) if game is None else game)
-        return self._predicted(X, both), both
-
-    def _predicted(self, X: Any, both: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        return self.net_.predict(self._readable(X), ends=both)
+        efficient = self.net_.readout_.efficient
+        if game is None and (self.head_ is not None or (efficient and both is None)):
+            game = ModelGame(self.model, X, self.masker)
+        if not efficient:
+            both = None
+        elif both is None:
+            both = ends(game)
+        if self.head_ is None:
+            return self.net_.predict(self._readable(X), ends=both), both
+        begun = self.head_.values(informed_inputs(game, self.kinds_, seed=self.seed).values, ends=both)
+        if self.choice_ == "head":
+            return begun, both
+        return self.net_.predict(self._readable(X), ends=both, start=begun), both
 
     def _readable(self, X: Any) -> Any:
         """The inputs as a network reads them: integers are tokens under Tokens alone, numbers everywhere else."""
@@ -332,6 +388,17 @@ class AmortizedExplainer:
     def _check_fitted(self) -> None:
         if not hasattr(self, "net_"):
             raise AttributeError("this AmortizedExplainer has explained nothing yet; call fit first.")
+
+
+def _kinds(informed: Any) -> bool | tuple[str, ...]:
+    """True, False or the kinds of informed inputs. Raises TypeError or ValueError for anything else."""
+    if isinstance(informed, (bool, np.bool_)):
+        return bool(informed)
+    if isinstance(informed, str) or not isinstance(informed, Sequence):
+        raise TypeError(f"informed is {informed!r}; expected True, False, or some of {INFORMED}, such as ('occlusion',).")
+    if not informed:
+        raise ValueError(f"informed is empty; expected True, False, or some of {INFORMED}.")
+    return tuple(_checks.choice("informed", kind, INFORMED) for kind in informed)
 
 
 def _numpy(values: Any) -> NDArray[Any]:

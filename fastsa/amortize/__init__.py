@@ -8,6 +8,8 @@ from fastsa.amortize.cross_fit import cross_refine, crossfit
 from fastsa.amortize.datamodel_net import DatamodelNet
 from fastsa.amortize.ends import ends
 from fastsa.amortize.ensemble import Ensemble
+from fastsa.amortize.informed_head import InformedHead
+from fastsa.amortize.informed_inputs import InformedInputs, informed_inputs
 from fastsa.amortize.member_regression import member_regression
 from fastsa.amortize.refine import Refined, refine
 from fastsa.amortize.surrogate import masked_surrogate
@@ -17,6 +19,8 @@ __all__ = [
     "AttributionNet",
     "DatamodelNet",
     "Ensemble",
+    "InformedHead",
+    "InformedInputs",
     "Refined",
     "ValuationNet",
     "baselines",
@@ -24,6 +28,7 @@ __all__ = [
     "cross_refine",
     "crossfit",
     "ends",
+    "informed_inputs",
     "masked_surrogate",
     "member_regression",
     "refine",

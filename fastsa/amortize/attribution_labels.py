@@ -16,25 +16,29 @@ _KEPT_BACK = ("certify", "truth")
 class AttributionLabels:
     """mean float64 [items, players, outputs] and count float64 [items, players], both 0 where there is no label.
 
-    That is where there is no sample, and where the samples do not determine a value, whose mean is NaN.
+    That is where there is no sample, and where the samples do not determine a value, whose mean is NaN. What is known of
+    the values beforehand, `start` float64 [items, players, outputs], is taken off the means.
     """
 
-    def __init__(self, mean: NDArray[np.float64], count: NDArray[np.int64]) -> None:
+    def __init__(
+        self, mean: NDArray[np.float64], count: NDArray[np.int64], start: NDArray[np.float64] | None = None
+    ) -> None:
         self.mean = np.zeros(mean.shape)
         self.count = np.zeros(count.shape)
+        self._start = np.zeros(mean.shape) if start is None else start
         self._put(slice(None), mean, count)
 
     @staticmethod
-    def of(name: str, labels: Any, n_items: int) -> AttributionLabels:
+    def of(name: str, labels: Any, n_items: int, start: Any = None) -> AttributionLabels:
         """The labels of `n_items` inputs. Raises TypeError or ValueError for what cannot be trained on."""
         if isinstance(labels, LabelStream):
-            return StreamedLabels(name, labels, n_items)
+            return StreamedLabels(name, labels, n_items, start)
         if not isinstance(labels, Labels):
             raise TypeError(
                 f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame."
             )
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
-        found = AttributionLabels(labels.mean, labels.count)
+        found = AttributionLabels(labels.mean, labels.count, checked_start(name, start, labels.mean.shape))
         ready = int(found.ready.sum())
         if ready < max(1, n_items / 2):
             raise ValueError(
@@ -53,18 +57,19 @@ class AttributionLabels:
 
     def _put(self, items: Any, mean: NDArray[np.float64], count: NDArray[np.int64]) -> None:
         known = np.isfinite(mean).all(axis=-1)
-        self.mean[items] = np.where(known[..., None], mean, 0.0)
+        self.mean[items] = np.where(known[..., None], mean - self._start[items], 0.0)
         self.count[items] = np.where(known, count, 0)
 
 
 class StreamedLabels(AttributionLabels):
     """The labels that a stream has made so far; its batches replace earlier totals."""
 
-    def __init__(self, name: str, stream: LabelStream, n_items: int) -> None:
+    def __init__(self, name: str, stream: LabelStream, n_items: int, start: Any = None) -> None:
         game = stream.game
         _check(name, game.item_players is not None, {stream.role}, game.ids.size, n_items)
         cells = game.ids.size, game.n_players
-        super().__init__(np.full((*cells, game.n_outputs), np.nan), np.zeros(cells, np.int64))
+        nothing = np.full((*cells, game.n_outputs), np.nan)
+        super().__init__(nothing, np.zeros(cells, np.int64), checked_start(name, start, nothing.shape))
         self._samples, self._total = 0, stream.total
         self._batches = iter(stream)
 
@@ -78,6 +83,18 @@ class StreamedLabels(AttributionLabels):
             self._samples += batch.samples
             came = True
         return came
+
+
+def checked_start(name: str, start: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """What is known of the values beforehand, finite and of the labels' shape, or None."""
+    if start is None:
+        return None
+    array = np.asarray(start, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"start of {name} has shape {array.shape}; expected {shape}, values to begin with.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"start of {name} holds a number that is not finite; expected values to begin with.")
+    return array
 
 
 def check_independent(train: Labels | LabelStream, select: Labels, same_inputs: bool) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks, _threads
 from fastsa.amortize import saved_attribution, weights_file
+from fastsa.amortize.attribution_labels import checked_start
 from fastsa.amortize.attribution_plan import Given, Part, Plan, planned
 from fastsa.amortize.ends import checked_ends, ends_cost
 from fastsa.amortize.ends import ends as ends_of_game
@@ -156,6 +157,8 @@ class AttributionNet:
         X_select: Any = None,
         ends: Any = None,
         ends_select: Any = None,
+        start: Any = None,
+        start_select: Any = None,
         progress: bool = False,
     ) -> AttributionNet:
         """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
@@ -171,13 +174,23 @@ class AttributionNet:
         ends, ends_select : v(empty) and v(N), [items, 2, outputs], as `fastsa.amortize.ends` gives; needed with
             `efficiency` unless the labels' estimator has evaluated them (KernelSHAP and its like).
 
+        start, start_select : float64 [items, players, outputs], values to begin with, such as those of an
+            `InformedHead`: the network learns what they got wrong, and `predict` is given them to add. Of `select` where
+            its inputs are others.
+
+        The loss on fixed `select` labels is the certified error plus their noise, a constant: with l1 and l2 halves of
+        their samples the mean of (p - l1)(p - l2) is that of (p - l)^2 less (l1 - l2)^2 / 4, which has no p in it. So the
+        epoch of least loss is that of least certified error.
+
         Raises ValueError for labels of roles certify or truth, labels that share samples with `select`, or of other
         inputs.
         """
         weights_file.require_torch()
+        if start is not None and (self.scale == "unit" or self.bounded):
+            raise ValueError("start is for nets of scale 'global' that are not bounded; leave it out, or change them.")
         plan = planned(
-            Given(X, labels, ends),
-            Given(X_select, select, ends_select),
+            Given(X, labels, ends, start),
+            Given(X_select, select, ends_select, start_select),
             self._kind,
             self.grid,
             self.objective,
@@ -194,10 +207,10 @@ class AttributionNet:
             close()
         return self
 
-    def predict(self, X: Any, *, ends: Any = None) -> NDArray[np.float64]:
+    def predict(self, X: Any, *, ends: Any = None, start: Any = None) -> NDArray[np.float64]:
         """Attributions float64 [items, players, outputs] of inputs, seen or not.
 
-        `ends` [items, 2, outputs] are needed by an efficient net, see `fit`.
+        `ends` [items, 2, outputs] are needed by an efficient net, and `start` by one fitted with it, see `fit`.
         """
         self._fitted()
         arrays = numbers_of("X", X, self.task_)
@@ -206,18 +219,19 @@ class AttributionNet:
         from fastsa.amortize.networks import apply, own_state
 
         readout = self.readout_
-        totals = None
+        totals, known = None, self._start_of(start, arrays[0].shape[0])
         if readout.efficient:
             if ends is None:
                 raise ValueError(
                     "this net is efficient; give ends, v(empty) and v(N) of each input, as amortize.ends(game) gives."
                 )
             both = checked_ends("ends", ends, arrays[0].shape[0], self.task_.n_outputs)
-            totals = both[:, 1] - both[:, 0]
+            totals = both[:, 1] - both[:, 0] - (0.0 if known is None else known.sum(axis=1))
         with own_state(self.seed, self._threads_for(self.kind_)):
             raw = apply(self.module_, tuple(torch.from_numpy(x) for x in arrays), self.batch_size)
         in_units = None if totals is None else torch.from_numpy(totals / readout.unit)
-        return readout.unit * readout.attributions(torch.from_numpy(raw), in_units).numpy()
+        learned = readout.unit * readout.attributions(torch.from_numpy(raw), in_units).numpy()
+        return learned if known is None else known + learned
 
     def save(self, path: str | Path) -> None:
         """Write the net to `path` as safetensors with JSON metadata (no pickle)."""
@@ -267,6 +281,7 @@ class AttributionNet:
         generator = torch.Generator().manual_seed(self.seed)
         inputs = tuple(torch.from_numpy(x) for x in plan.train.inputs)
         self.task_, self.kind_, self.evaluations_ = plan.task, plan.kind, 0
+        self.started_ = plan.train.start is not None
         module = self._new_module(plan.task, plan.kind, inputs, generator)
         objective, selection = self._objectives(plan, epochs)
         with torch.no_grad():
@@ -317,7 +332,7 @@ class AttributionNet:
         if isinstance(train.labels, ModelGame):
             objective: Any = ToCoalitions(train.labels, both, shape, self.coalitions, self.seed, "train", fresh=True)
         else:
-            objective = ToLabels(train.labels, _totals(both), shape, epochs)
+            objective = ToLabels(train.labels, _totals(both, train.start), shape, epochs)
         if select is None:
             return objective, None
         if select.ends is not None or select.inputs is not train.inputs:
@@ -327,8 +342,13 @@ class AttributionNet:
                 select.labels, both, objective.readout, self.coalitions, self.seed, "select", fresh=False
             )
         else:
-            chosen = ToLabels(select.labels, _totals(both), objective.readout, measured=True)
+            chosen = ToLabels(select.labels, _totals(both, select.start), objective.readout, measured=True)
         return objective, (tuple(torch.from_numpy(x) for x in select.inputs), chosen)
+
+    def _start_of(self, start: Any, items: int) -> NDArray[np.float64] | None:
+        if self.started_ != (start is not None):
+            raise ValueError(f"this net was fitted with{'' if self.started_ else 'out'} a start; predict {'with one' if self.started_ else 'without'}.")
+        return checked_start("X", start, (items, self.task_.n_players, self.task_.n_outputs))
 
     def _evaluated_ends(self, part: Part) -> NDArray[np.float64] | None:
         """Those given, or those of the game; None where none are needed."""
@@ -350,8 +370,11 @@ class AttributionNet:
             raise ValueError("this AttributionNet has not been fitted; call fit or load first.")
 
 
-def _totals(both: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    return None if both is None else both[:, 1] - both[:, 0]
+def _totals(both: NDArray[np.float64] | None, start: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """What the network's own part sums to."""
+    if both is None:
+        return None
+    return both[:, 1] - both[:, 0] - (0.0 if start is None else start.sum(axis=1))
 
 
 def _flag(name: str, value: Any) -> bool:

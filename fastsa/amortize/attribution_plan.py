@@ -21,15 +21,20 @@ class Given(NamedTuple):
     X: Any
     labels: Any
     ends: Any
+    start: Any = None
 
 
 @dataclass(frozen=True)
 class Part:
-    """Inputs, and what is known of them: labels, or the game to ask; ends [items, 2, outputs] where they are known."""
+    """Inputs, and what is known of them: labels, or the game to ask; ends [items, 2, outputs] where they are known.
+
+    start : values [items, players, outputs] to begin with, which are taken off the labels; None for zeros.
+    """
 
     inputs: tuple[NDArray[Any], ...]
     labels: AttributionLabels | ModelGame
     ends: NDArray[np.float64] | None
+    start: NDArray[np.float64] | None = None
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -65,6 +70,8 @@ def planned(
         raise TypeError(
             "labels is a ModelGame; expected fastsa.Labels or a LabelStream, unless objective is 'coalitions'."
         )
+    if from_coalitions and train.start is not None:
+        raise ValueError("start is for labels; objective 'coalitions' begins with nothing.")
     inputs = numbers_of("X", train.X)
     own = _part("labels", inputs, train, "ends", efficient)
     task = Task.of(inputs, *own.cells, grid)
@@ -80,6 +87,10 @@ def _selection(train: Given, own: Part, select: Given, task: Task, from_coalitio
     if isinstance(select.labels, ModelGame) and not from_coalitions:
         raise TypeError("select is a ModelGame; expected fastsa.Labels, unless objective is 'coalitions'.")
     same = select.X is None
+    if (select.start is None) != (train.start is None) and not same:
+        raise ValueError("start and start_select go together; give both or neither.")
+    if same and select.start is None:
+        select = select._replace(start=train.start)
     inputs = own.inputs if same else numbers_of("X_select", select.X, task)
     # Ends are those of the inputs: the same inputs need no others.
     chosen = _part("select", inputs, select, "ends_select", efficient and not (same and select.ends is None))
@@ -101,12 +112,13 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
         found: Any = given.labels
         n_outputs = found.n_outputs
     else:
-        found = AttributionLabels.of(name, given.labels, n_items)
+        found = AttributionLabels.of(name, given.labels, n_items, given.start)
         n_outputs = found.mean.shape[2]
+    start = None if given.start is None else np.asarray(given.start, np.float64)
     if not with_ends:
-        return Part(inputs, found, None)
+        return Part(inputs, found, None, start)
     if given.ends is not None:
-        return Part(inputs, found, checked_ends(ends_name, given.ends, n_items, n_outputs))
+        return Part(inputs, found, checked_ends(ends_name, given.ends, n_items, n_outputs), start)
     if isinstance(found, ModelGame):
         return Part(inputs, found, None)  # the game is asked when work begins
     known = ends_of_labels(given.labels)
@@ -114,4 +126,4 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
         raise ValueError(
             f"an efficient net needs {ends_name}, v(empty) and v(N) of each input; give what amortize.ends(game) gives."
         )
-    return Part(inputs, found, known)
+    return Part(inputs, found, known, start)

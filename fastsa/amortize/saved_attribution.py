@@ -51,6 +51,7 @@ def save(net: AttributionNet, path: Path) -> None:
         "unit": net.readout_.unit,
         "best_epoch": net.best_epoch_,
         "evaluations": net.evaluations_,
+        "started": net.started_,
     }
     weights_file.write(path, "AttributionNet", description, tensors)
 
@@ -76,6 +77,7 @@ def load(kind: type[AttributionNet], path: Path, own: Any, backbone: Any) -> Att
     center = weights_file.part(tensors, "readout")["center"]
     net.readout_ = replace(net._new_readout(net.task_), unit=description["unit"], center=center)
     net.best_epoch_, net.evaluations_ = description["best_epoch"], description["evaluations"]
+    net.started_ = description.get("started", False)
     losses = weights_file.part(tensors, "history")
     net.history_ = {name: np.asarray(values.numpy()) for name, values in losses.items()}
     return net

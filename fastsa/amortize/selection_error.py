@@ -58,6 +58,22 @@ def selection_certificate(
     return replace(found, basis=f"{found.basis}, by the labels that chose the epoch")
 
 
+def selection_gain(
+    new: NDArray[np.float64], old: NDArray[np.float64], select: Labels
+) -> tuple[float, float]:
+    """How much lower the certified error of `new` is than that of `old`, and the standard error of that over items.
+
+    A mean squared error to labels, weighted by count, is the certified error plus the noise of the labels, which is the same
+    for both: their difference needs no estimate of the noise, nor an unbiased estimator of it. Over items whose every player
+    has a label.
+    """
+    items = ((select.count > 0) & np.isfinite(select.mean).all(axis=-1)).all(axis=1)
+    label, weight = select.mean[items], select.count[items][..., None]
+    weight = np.broadcast_to(weight / weight.mean(), label.shape)
+    less = (weight * ((old[items] - label) ** 2 - (new[items] - label) ** 2)).mean(axis=(1, 2))
+    return float(less.mean()), float(less.std(ddof=1) / np.sqrt(less.size)) if less.size > 1 else np.inf
+
+
 def _noise(select: Labels, train: Labels) -> NDArray[np.float64]:
     """The variance of the labels of `select`; of pools, whose errors are no means of single samples, by themselves."""
     if select.estimator.pooled:
