@@ -10,7 +10,9 @@ from fastsa.amortize.ends import ends
 from fastsa.amortize.ensemble import Ensemble
 from fastsa.amortize.informed_head import InformedHead
 from fastsa.amortize.informed_inputs import InformedInputs, informed_inputs
+from fastsa.amortize.item_variance import item_variance
 from fastsa.amortize.member_regression import member_regression
+from fastsa.amortize.noise_weights import noise_weights
 from fastsa.amortize.refine import Refined, refine
 from fastsa.amortize.surrogate import masked_surrogate
 from fastsa.amortize.valuation_net import ValuationNet
@@ -29,7 +31,9 @@ __all__ = [
     "crossfit",
     "ends",
     "informed_inputs",
+    "item_variance",
     "masked_surrogate",
     "member_regression",
+    "noise_weights",
     "refine",
 ]

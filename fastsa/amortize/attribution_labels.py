@@ -17,28 +17,36 @@ class AttributionLabels:
     """mean float64 [items, players, outputs] and count float64 [items, players], both 0 where there is no label.
 
     That is where there is no sample, and where the samples do not determine a value, whose mean is NaN. What is known of
-    the values beforehand, `start` float64 [items, players, outputs], is taken off the means.
+    the values beforehand, `start` float64 [items, players, outputs], is taken off the means. `weights`, of the count's
+    shape, take the place of counts above 0.
     """
 
     def __init__(
-        self, mean: NDArray[np.float64], count: NDArray[np.int64], start: NDArray[np.float64] | None = None
+        self,
+        mean: NDArray[np.float64],
+        count: NDArray[np.int64],
+        start: NDArray[np.float64] | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.mean = np.zeros(mean.shape)
         self.count = np.zeros(count.shape)
         self._start = np.zeros(mean.shape) if start is None else start
-        self._put(slice(None), mean, count)
+        self._put(slice(None), mean, count if weights is None else np.where(count > 0, weights, 0.0))
 
     @staticmethod
-    def of(name: str, labels: Any, n_items: int, start: Any = None) -> AttributionLabels:
+    def of(name: str, labels: Any, n_items: int, start: Any = None, weights: Any = None) -> AttributionLabels:
         """The labels of `n_items` inputs. Raises TypeError or ValueError for what cannot be trained on."""
         if isinstance(labels, LabelStream):
+            if weights is not None:
+                raise ValueError(f"weights are given and {name} is a LabelStream, whose counts grow; give Labels, or no weights.")
             return StreamedLabels(name, labels, n_items, start)
         if not isinstance(labels, Labels):
             raise TypeError(
                 f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame."
             )
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
-        found = AttributionLabels(labels.mean, labels.count, checked_start(name, start, labels.mean.shape))
+        begun, given = checked_start(name, start, labels.mean.shape), checked_weights(weights, labels.count.shape)
+        found = AttributionLabels(labels.mean, labels.count, begun, given)
         ready = int(found.ready.sum())
         if ready < max(1, n_items / 2):
             raise ValueError(
@@ -55,7 +63,7 @@ class AttributionLabels:
         """Take this share of all samples into account; whether any came in."""
         return False
 
-    def _put(self, items: Any, mean: NDArray[np.float64], count: NDArray[np.int64]) -> None:
+    def _put(self, items: Any, mean: NDArray[np.float64], count: NDArray[Any]) -> None:
         known = np.isfinite(mean).all(axis=-1)
         self.mean[items] = np.where(known[..., None], mean - self._start[items], 0.0)
         self.count[items] = np.where(known, count, 0)
@@ -94,6 +102,20 @@ def checked_start(name: str, start: Any, shape: tuple[int, ...]) -> NDArray[np.f
         raise ValueError(f"start of {name} has shape {array.shape}; expected {shape}, values to begin with.")
     if not np.isfinite(array).all():
         raise ValueError(f"start of {name} holds a number that is not finite; expected values to begin with.")
+    return array
+
+
+def checked_weights(weights: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """Finite weights of the shape of the count, none below 0; those of items [n] serve all their players."""
+    if weights is None:
+        return None
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape == shape[:1]:
+        array = np.broadcast_to(array.reshape(-1, *[1] * (len(shape) - 1)), shape)
+    if array.shape != shape:
+        raise ValueError(f"weights have shape {array.shape}; expected {shape}, as the labels' count, or one per item.")
+    if not np.isfinite(array).all() or array.min() < 0:
+        raise ValueError("weights hold what is no weight; expected finite numbers, at least 0.")
     return array
 
 

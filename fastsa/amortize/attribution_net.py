@@ -159,6 +159,7 @@ class AttributionNet:
         ends_select: Any = None,
         start: Any = None,
         start_select: Any = None,
+        weights: Any = None,
         progress: bool = False,
     ) -> AttributionNet:
         """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
@@ -178,6 +179,9 @@ class AttributionNet:
             `InformedHead`: the network learns what they got wrong, and `predict` is given them to add. Of `select` where
             its inputs are others.
 
+        weights : [items], or [items, players], in place of the labels' counts, such as
+            `fastsa.amortize.noise_weights` gives. Weights from the same samples' own variance would bias.
+
         The loss on fixed `select` labels is the certified error plus their noise, a constant: with l1 and l2 halves of
         their samples the mean of (p - l1)(p - l2) is that of (p - l)^2 less (l1 - l2)^2 / 4, which has no p in it. So the
         epoch of least loss is that of least certified error.
@@ -189,7 +193,7 @@ class AttributionNet:
         if start is not None and (self.scale == "unit" or self.bounded):
             raise ValueError("start is for nets of scale 'global' that are not bounded; leave it out, or change them.")
         plan = planned(
-            Given(X, labels, ends, start),
+            Given(X, labels, ends, start, weights),
             Given(X_select, select, ends_select, start_select),
             self._kind,
             self.grid,

@@ -22,6 +22,7 @@ class Given(NamedTuple):
     labels: Any
     ends: Any
     start: Any = None
+    weights: Any = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def planned(
         )
     if from_coalitions and train.start is not None:
         raise ValueError("start is for labels; objective 'coalitions' begins with nothing.")
+    if from_coalitions and train.weights is not None:
+        raise ValueError("weights are of labels; objective 'coalitions' has none.")
     inputs = numbers_of("X", train.X)
     own = _part("labels", inputs, train, "ends", efficient)
     task = Task.of(inputs, *own.cells, grid)
@@ -112,7 +115,7 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
         found: Any = given.labels
         n_outputs = found.n_outputs
     else:
-        found = AttributionLabels.of(name, given.labels, n_items, given.start)
+        found = AttributionLabels.of(name, given.labels, n_items, given.start, given.weights)
         n_outputs = found.mean.shape[2]
     start = None if given.start is None else np.asarray(given.start, np.float64)
     if not with_ends:

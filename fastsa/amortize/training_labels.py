@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsa.amortize.attribution_labels import checked_weights
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class TrainingLabels:
             place = int(np.flatnonzero(~np.isfinite(mean))[0])
             raise ValueError(f"{name}.mean[{place}] is {mean[place]}; expected finite numbers where count is above 0.")
         return TrainingLabels(mean, count.astype(np.float64))
+
+    def weighted(self, weights: Any) -> TrainingLabels:
+        """The same with other weights than counts, [n]; None leaves counts."""
+        given = checked_weights(weights, self.weight.shape)
+        return self if given is None else TrainingLabels(self.mean, np.where(self.weight > 0, given, 0.0))
 
     @property
     def center(self) -> float:

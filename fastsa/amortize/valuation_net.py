@@ -97,18 +97,28 @@ class ValuationNet:
         self.n_threads = unset if n_threads is None else _threads.resolve(n_threads)
 
     def fit(
-        self, X: Any, y: Any, train: Any, *, select: Any = None, n_classes: int, progress: bool = False
+        self,
+        X: Any,
+        y: Any,
+        train: Any,
+        *,
+        select: Any = None,
+        n_classes: int,
+        weights: Any = None,
+        progress: bool = False,
     ) -> ValuationNet:
         """Learn from `train` labels of all points of (X, y), and choose the epoch on `select` labels; returns self.
 
         `train` and `select` are fastsa.Labels of the same points with independent noise (roles train and select):
         `.mean` [n, 1], `.count` [n], `.stderr` [n, 1]. A point of count 0 is pretrained on, and predicted like any
-        other.
+        other. `weights` [n] take the place of the counts of `train`, such as
+        `fastsa.amortize.noise_weights` gives. The least loss on `select` is the least certified error: labels of fixed
+        samples add their noise to both sides of any comparison.
         """
         X = _checks.features("X", X)
         n_classes = _checks.count("n_classes", n_classes, least=2)
         y = encoded("y", y, X.shape[0], n_classes)
-        labels = TrainingLabels.of("train", train, y.size)
+        labels = TrainingLabels.of("train", train, y.size).weighted(weights)
         chosen = None if select is None else TrainingLabels.of("select", select, y.size)
         weights_file.require_torch()
         from fastsa.amortize.networks import own_state
