@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Sequence
@@ -52,9 +53,10 @@ class AmortizedExplainer:
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
     informed : False (default); True, or some of "gradient", "occlusion" and "alone", first-order answers of the model that
-        fastsa.amortize.informed_inputs makes of every input: a small head learns the attributions from them, the network
-        what the head got wrong, and is added where that lowers the certified error, by the labels to select by, by more
-        than its standard error. It takes far fewer labels. True takes all that the model offers. Not one pass then: each input, when fitted and when explained, costs
+        fastsa.amortize.informed_inputs makes of every input: a small head learns the attributions from them, and a
+        second network what the head got wrong. The labels to select by choose: the network alone, or with the head,
+        whichever has the least certified error, or the head alone where that is not lower by more than its standard error.
+        Where a model is smooth it takes far fewer labels. True takes all that the model offers. Not one pass then: each input, when fitted and when explained, costs
         players + 1 evaluations for occlusion, as many for players alone, and a gradient per output.
     seed : of labels and network; default 0.
     n_threads : of labels and network; default all available processors for labels.
@@ -329,18 +331,32 @@ class AmortizedExplainer:
         inputs: InformedInputs | None,
         progress: bool,
     ) -> None:
-        """Fit the head, if any, and the network on what it leaves; the labels to select by choose among both."""
-        self.head_, self.choice_, begun = None, "net", None
+        """Fit the network, and with informed inputs the head and a network on what it leaves; select labels choose."""
+        X = self._readable(X)
+        self.net_, self.head_, self.choice_ = net.fit(X, train, select=select, ends=both, progress=progress), None, "net"
+        predicted = net.predict(X, ends=both)
         if inputs is not None:
-            self.head_, self.choice_ = InformedHead().fit(inputs.values, train, ends=both), "head and net"
-            begun = self.head_.values(inputs.values, ends=both)
-        self.net_ = net.fit(self._readable(X), train, select=select, ends=both, start=begun, progress=progress)
-        predicted = net.predict(self._readable(X), ends=both, start=begun)
-        if begun is not None:
-            gain, stderr = selection_gain(predicted, begun, select)
-            if gain <= stderr:
-                self.choice_, predicted = "head", begun
+            head, beside = InformedHead().fit(inputs.values, train, ends=both), copy.copy(net)
+            begun = head.values(inputs.values, ends=both)
+            beside.fit(X, train, select=select, ends=both, start=begun, progress=progress)
+            predicted = self._choose(predicted, begun, beside.predict(X, ends=both, start=begun), select)
+            if self.choice_ != "net":
+                self.head_ = head
+            if self.choice_ == "head and net":
+                self.net_ = beside
         self.error_ = selection_certificate(predicted, select, train)
+
+    def _choose(
+        self, of_net: NDArray[np.float64], of_head: NDArray[np.float64], of_both: NDArray[np.float64], select: Labels
+    ) -> NDArray[np.float64]:
+        """The better of both networks, or the head where that is not better by more than its standard error."""
+        self.choice_, best = "net", of_net
+        if selection_gain(of_both, of_net, select)[0] > 0:
+            self.choice_, best = "head and net", of_both
+        gain, stderr = selection_gain(best, of_head, select)
+        if gain <= stderr:
+            self.choice_, best = "head", of_head
+        return best
 
     def _game_of(self, X: Any, labels: Labels) -> ModelGame:
         """The game of inputs X that the labels are of. Raises ValueError where they are of another, or of other values."""

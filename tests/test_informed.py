@@ -113,6 +113,19 @@ def test_the_network_learns_what_the_head_leaves_and_is_chosen():
     assert told.error_.error.low < squared(told.explain(inputs), truth) < told.error_.error.high
 
 
+@pytest.mark.parametrize(
+    ("off", "choice"),
+    [((0.0, 1.0, 0.5), "net"), ((0.5, 1.0, 0.0), "head and net"), ((0.5, 0.0, 0.5), "head"), ((0.01, 0.01, 0.01), "head")],
+)
+def test_the_best_of_network_head_and_both_is_chosen_and_the_head_where_they_are_alike(off, choice):
+    game = games.ModelGame(quadratic, X, games.Baseline())
+    told, truth = AmortizedExplainer(quadratic, games.Baseline(), informed=True), fastsa.exact(game)
+    given = [truth + one for one in off]
+    best = told._choose(*given, drawn(game, 2, "select"))
+    assert told.choice_ == choice
+    np.testing.assert_array_equal(best, given[["net", "head", "head and net"].index(choice)])
+
+
 def test_a_network_that_learned_nothing_is_left_out():
     net = AttributionNet(epochs=0, efficiency=True)
     told = AmortizedExplainer(quadratic, games.Baseline(), samples=4, net=net, informed=True).fit(X, progress=False)
