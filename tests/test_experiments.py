@@ -133,3 +133,13 @@ def test_an_unknown_experiment_is_named():
 
     with pytest.raises(SystemExit, match="nonsense: expected 'all' or some of adult_attribution"):
         paper.main(["nonsense"])
+
+
+@_named("fashion-mnist")
+def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
+    from bench.paper import informed
+
+    informed.main(["--small"])
+    shown = capsys.readouterr().out
+    spent = [int(line.split('"evaluations": ')[1].split(",")[0]) for line in shown.splitlines() if '"evaluations"' in line]
+    assert len(spent) == 4 and max(spent) < 1.03 * 12 * 200 and min(spent) > 0.85 * 12 * 200

@@ -14,7 +14,7 @@ from fastsa.metrics.independence import as_labels, refuse_overlap
 _LEAST_RATIO = 1e-6
 
 
-def noise_weights(labels: Labels, *, error: float = 0.0, fold: Labels | None = None, variance: Any = None) -> NDArray[np.float64]:
+def noise_weights(labels: Labels, *, error: float | None = None, fold: Labels | None = None, variance: Any = None) -> NDArray[np.float64]:
     """Weights float64 in the shape of `labels.count`, for `fit(weights=)` of a network: 1 / (error + s^2 / count).
 
     s^2 is the variance of one sample, a mean over outputs (which a network's loss sums): by default pooled over all items,
@@ -23,8 +23,9 @@ def noise_weights(labels: Labels, *, error: float = 0.0, fold: Labels | None = N
     learns it from other items. An item's own samples are not asked: where noise goes with the value (skewed samples), a
     label that happens to be low would count for more, and the network would learn values that are too low.
 
-    error : the squared error that networks make beside the noise, such as a certificate's; default 0. It keeps labels that
-        are nearly exact from counting for all.
+    error : the squared error that networks make beside the noise, such as a certificate's. Default the variance of the
+        truth over items, the mean of (label - mean)^2 - s^2 / count: the error of the constant, a cautious choice.
+        It keeps labels that are nearly exact from counting for all: with 0 a few do, and networks learn nothing else.
 
     The mean weight is 1; labels without samples weigh 0. Raises ValueError for a fold that shares samples, for both fold
     and variance, and where nothing shows the noise; TypeError for anything but Labels.
@@ -34,14 +35,15 @@ def noise_weights(labels: Labels, *, error: float = 0.0, fold: Labels | None = N
     >>> game = fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 1], X, fastsa.games.Baseline())
     >>> labels, fold = (fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=8, first_sample=first).collect()
     ...                 for first in (0, 8))
-    >>> weights = fastsa.amortize.noise_weights(labels, fold=fold)
+    >>> weights = fastsa.amortize.noise_weights(labels, fold=fold, error=0.01)
     >>> bool(weights[0, 0] > 100 * weights[1, 0])
     True
     """
     (labels,) = as_labels("labels", labels)
-    error = _checks.number("error", error)
-    if error < 0:
-        raise ValueError(f"error is {error}; expected a squared error, at least 0.")
+    if error is not None:
+        error = _checks.number("error", error)
+        if error < 0:
+            raise ValueError(f"error is {error}; expected a squared error, at least 0.")
     if fold is not None and variance is not None:
         raise ValueError("fold and variance were both given; expected one of them.")
     if variance is not None:
@@ -53,7 +55,8 @@ def noise_weights(labels: Labels, *, error: float = 0.0, fold: Labels | None = N
     else:
         one = np.broadcast_to(_pooled(labels), labels.count.shape)
     count = labels.count.astype(np.float64)
-    noise = error + np.divide(one, count, out=np.zeros_like(count), where=count > 0)
+    of_label = np.divide(one, count, out=np.zeros_like(count), where=count > 0)
+    noise = of_label + (_signal(labels, of_label) if error is None else error)
     if not (noise[count > 0] > 0).all():
         raise ValueError("a label has no noise, and would weigh infinitely much; give the error that networks make, above 0.")
     weights = np.divide(1.0, noise, out=np.zeros_like(count), where=count > 0)
@@ -66,6 +69,16 @@ def one_sample_variance(labels: Labels) -> tuple[NDArray[np.float64], NDArray[np
     variance = labels.variance.mean(axis=-1)
     freedom[~np.isfinite(variance)] = 0.0
     return np.where(freedom > 0, variance, 0.0), freedom
+
+
+def _signal(labels: Labels, noise: NDArray[np.float64]) -> float:
+    """The variance of the truth over items, a mean over players and outputs; that of the noise where it does not show."""
+    there = labels.count > 0
+    mean = np.where(there[..., None], np.nan_to_num(labels.mean), 0.0)
+    share = there / np.maximum(there.sum(axis=0), 1)
+    center = (share[..., None] * mean).sum(axis=0)
+    own = float(np.mean((mean - center) ** 2, where=there[..., None])) - float(noise[there].mean())
+    return own if own > 0 else float(noise[there].mean())
 
 
 def _pooled(labels: Labels) -> NDArray[np.float64]:
