@@ -52,12 +52,13 @@ class AmortizedExplainer:
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
-    informed : False (default); True, or some of "gradient", "occlusion" and "alone", first-order answers of the model that
-        fastsa.amortize.informed_inputs makes of every input: a small head learns the attributions from them, and a
-        second network what the head got wrong. The labels to select by choose: the network alone, or with the head,
-        whichever has the least certified error, or the head alone where that is not lower by more than its standard error.
-        Where a model is smooth it takes far fewer labels. True takes all that the model offers. Not one pass then: each input, when fitted and when explained, costs
-        players + 1 evaluations for occlusion, as many for players alone, and a gradient per output.
+    informed : False (default); True, or some of "gradient", "occlusion" and "alone": first-order answers of the model,
+        which fastsa.amortize.informed_inputs makes of every input, True being all that it offers. A small head learns
+        attributions from them, and a second network what the head got wrong. The labels to select by choose the network
+        alone or with the head, whichever has the least certified error, or the head alone where that is not lower by
+        more than its standard error. It takes far fewer labels where models are smooth in players, and helps little
+        where each answer is noisy, as under a drawn background. Explaining an input is not one pass then: as in
+        fitting, occlusion costs players + 1 evaluations, "alone" the same, "gradient" a backward pass per output.
     seed : of labels and network; default 0.
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
@@ -67,9 +68,9 @@ class AmortizedExplainer:
 
     After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `error_`, the certificate of the mean squared
     error of `explain(X)` for the inputs fitted, told by the labels to select by (which the choice flatters a little), or
-    None where no unbiased estimator reads them; `choice_`, what predicts, "net", "head" or "head and net", and `head_`, the
-    InformedHead or None; `evaluations_`, model evaluations spent in all; `seconds_`, what "labels"
-    and "training" took.
+    None where no unbiased estimator reads them; `choice_`, what predicts, "net", "head" or "head and net", and `head_`,
+    the InformedHead or None; `evaluations_`, model evaluations spent in all, a backward pass counting two; `seconds_`,
+    what "labels" and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
 
@@ -361,15 +362,19 @@ class AmortizedExplainer:
     def _game_of(self, X: Any, labels: Labels) -> ModelGame:
         """The game of inputs X that the labels are of. Raises ValueError where they are of another, or of other values."""
         if labels.roster.one_game:
-            raise ValueError("labels are of one game's points; expected those of a ModelGame, [items, players, outputs].")
+            raise ValueError("labels are of one game's points; expected those of a ModelGame.")
         items = len(X[0]) if isinstance(X, tuple) else len(X)
         if labels.ids.size != items:
-            raise ValueError(f"labels are of {labels.ids.size} inputs and X has {items}; expected those of the same inputs.")
+            raise ValueError(f"labels are of {labels.ids.size} inputs and X has {items}; expected the same inputs.")
         game = ModelGame(self.model, X, self.masker, ids=labels.ids)
         if game.fingerprint != labels.fingerprint:
-            raise ValueError("labels are of other inputs, another model or another masker; expected those of X, in its order.")
+            raise ValueError(
+                "labels are of other inputs, another model or another masker; expected those of X, in its order."
+            )
         if not same_estimand(labels.estimator, self.labels_.estimator, game.n_players):
-            raise ValueError(f"labels of {labels.estimator} estimate other values than {self.labels_.estimator}, which was learned.")
+            raise ValueError(
+                f"labels of {labels.estimator} estimate other values than {self.labels_.estimator}, which was learned."
+            )
         return game
 
     def _explained(

@@ -38,7 +38,9 @@ class AttributionLabels:
         """The labels of `n_items` inputs. Raises TypeError or ValueError for what cannot be trained on."""
         if isinstance(labels, LabelStream):
             if weights is not None:
-                raise ValueError(f"weights are given and {name} is a LabelStream, whose counts grow; give Labels, or no weights.")
+                raise ValueError(
+                    f"weights are given and {name} is a LabelStream, whose counts grow; give Labels, or no weights."
+                )
             return StreamedLabels(name, labels, n_items, start)
         if not isinstance(labels, Labels):
             raise TypeError(

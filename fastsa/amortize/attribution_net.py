@@ -351,7 +351,8 @@ class AttributionNet:
 
     def _start_of(self, start: Any, items: int) -> NDArray[np.float64] | None:
         if self.started_ != (start is not None):
-            raise ValueError(f"this net was fitted with{'' if self.started_ else 'out'} a start; predict {'with one' if self.started_ else 'without'}.")
+            how, expected = ("with", "with one") if self.started_ else ("without", "without")
+            raise ValueError(f"this net was fitted {how} a start; predict {expected}.")
         return checked_start("X", start, (items, self.task_.n_players, self.task_.n_outputs))
 
     def _evaluated_ends(self, part: Part) -> NDArray[np.float64] | None:

@@ -82,7 +82,8 @@ def conformal_interval(
     if of == "truth":
         half = np.minimum(half, _truth_half(p, labels, own, level))
     elif not np.isfinite(half).all():
-        raise ValueError(f"{p.shape[0]} items are too few for level {level:g}; expected at least {int(np.ceil(level / (1 - level)))}.")
+        least = int(np.ceil(level / (1 - level) - 1e-9))
+        raise ValueError(f"{p.shape[0]} items are too few for level {level:g}; expected at least {least}.")
     low, high = new - half * other, new + half * other
     return Interval(low[..., 0], high[..., 0]) if squeezed else Interval(low, high)
 
@@ -119,7 +120,8 @@ def _fitting(name: str, values: Any, columns: tuple[int, ...]) -> NDArray[np.flo
     if array.ndim == len(columns) and columns[-1] == 1 and array.shape[1:] == columns[:-1]:
         array = array[..., None]
     if array.ndim != len(columns) + 1 or array.shape[1:] != columns:
-        raise ValueError(f"{name} has shape {np.shape(values)}; expected [m, {', '.join(map(str, columns))}], as predictions.")
+        expected = ", ".join(map(str, columns))
+        raise ValueError(f"{name} has shape {np.shape(values)}; expected [m, {expected}], as predictions.")
     if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
         raise ValueError(f"{name} holds what is no finite number; expected finite numbers.")
     return array.astype(np.float64)

@@ -14,13 +14,15 @@ from fastsa.metrics.independence import as_labels, refuse_overlap
 _LEAST_RATIO = 1e-6
 
 
-def noise_weights(labels: Labels, *, error: float | None = None, fold: Labels | None = None, variance: Any = None) -> NDArray[np.float64]:
+def noise_weights(
+    labels: Labels, *, error: float | None = None, fold: Labels | None = None, variance: Any = None
+) -> NDArray[np.float64]:
     """Weights float64 in the shape of `labels.count`, for `fit(weights=)` of a network: 1 / (error + s^2 / count).
 
     s^2 is the variance of one sample, a mean over outputs (which a network's loss sums): by default pooled over all items,
-    for each player apart where items are games, so that weights follow counts; or from `fold`, labels of the same items from
-    other samples, its logarithm drawn to the mean one as far as its few samples leave it unknown; or `variance`, as `item_variance`
-    learns it from other items. An item's own samples are not asked: where noise goes with the value (skewed samples), a
+    for each player apart where items are games; or from `fold`, labels of the same items from other samples, its logarithm
+    drawn to the mean one as far as its few samples leave it unknown; or `variance`, as `item_variance` learns it from
+    other items. An item's own samples are not asked: where noise goes with the value (skewed samples), a
     label that happens to be low would count for more, and the network would learn values that are too low.
 
     error : the squared error that networks make beside the noise, such as a certificate's. Default the variance of the
@@ -33,8 +35,8 @@ def noise_weights(labels: Labels, *, error: float | None = None, fold: Labels | 
     >>> import fastsa, numpy as np
     >>> X = np.array([[0.1, 0.1], [3.0, 3.0]] * 20)             # the noise of an input's labels grows with the input
     >>> game = fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 1], X, fastsa.games.Baseline())
-    >>> labels, fold = (fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=8, first_sample=first).collect()
-    ...                 for first in (0, 8))
+    >>> permutation = fastsa.estimators.PermutationShapley()
+    >>> labels, fold = (fastsa.LabelStream(game, permutation, samples=8, first_sample=first).collect() for first in (0, 8))
     >>> weights = fastsa.amortize.noise_weights(labels, fold=fold, error=0.01)
     >>> bool(weights[0, 0] > 100 * weights[1, 0])
     True
@@ -58,13 +60,15 @@ def noise_weights(labels: Labels, *, error: float | None = None, fold: Labels | 
     of_label = np.divide(one, count, out=np.zeros_like(count), where=count > 0)
     noise = of_label + (_signal(labels, of_label) if error is None else error)
     if not (noise[count > 0] > 0).all():
-        raise ValueError("a label has no noise, and would weigh infinitely much; give the error that networks make, above 0.")
+        raise ValueError(
+            "a label has no noise, and would weigh infinitely much; give the error that networks make, above 0."
+        )
     weights = np.divide(1.0, noise, out=np.zeros_like(count), where=count > 0)
     return weights / weights[count > 0].mean()
 
 
 def one_sample_variance(labels: Labels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(variance of one sample, a mean over outputs, its degrees of freedom), both in the shape of the count; 0 where unknown."""
+    """(variance of one sample, a mean over outputs, its degrees of freedom), in the shape of the count; 0 where unknown."""
     freedom = np.maximum(labels.count - 1, 0).astype(np.float64)
     variance = labels.variance.mean(axis=-1)
     freedom[~np.isfinite(variance)] = 0.0

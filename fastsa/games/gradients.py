@@ -15,7 +15,7 @@ _ROWS = 64
 
 
 def offers_gradients(game: ModelGame) -> bool:
-    """Whether the model is a torch module of real inputs whose absent entries are replaced (Baseline, Marginal, Groups, Patches)."""
+    """Whether the model is a torch module of real inputs whose absent entries are replaced: no Tokens, no Nodes."""
     if not isinstance(game._model, TorchModel) or not isinstance(game._bound, _Replace):
         return False
     return bool(game._bound._inputs.is_floating_point())
@@ -35,12 +35,15 @@ def gradient_times_input(game: ModelGame, share: float = 1.0) -> NDArray[np.floa
     True
     """
     if not offers_gradients(game):
-        raise TypeError("gradients are of torch modules on real inputs under Baseline, Marginal, Groups or Patches; this game has none.")
+        raise TypeError(
+            "gradients are of torch modules on real inputs under Baseline, Marginal, Groups or Patches; this game has none."
+        )
     import torch
 
     inputs, behind = game._bound._inputs, game._bound._outside.mean(dim=0, keepdim=True)
     entries = int(np.prod(inputs.shape[1:]))
-    player = torch.from_numpy(np.broadcast_to(game._bound._players, tuple(inputs.shape[1:])).reshape(-1).copy()).to(inputs.device)
+    players = np.broadcast_to(game._bound._players, tuple(inputs.shape[1:])).reshape(-1)
+    player = torch.from_numpy(players.copy()).to(inputs.device)
     found = np.empty((game.ids.size, game.n_players, game.n_outputs))
     for first in range(0, game.ids.size, _ROWS):
         distance = inputs[first : first + _ROWS] - behind
