@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,20 +38,33 @@ class Arrays(Protocol):
         """A new array: `inside` where `keep`, `outside` elsewhere."""
         ...
 
+    def natively(self, array: Any) -> NDArray[np.floating] | None:
+        """The same memory as float32 or float64 [rows, entries] of numpy, for native kernels; None where there is no such view."""
+        ...
+
+    def of_native(self, array: NDArray[np.floating]) -> Any:
+        """The same memory, in this library."""
+        ...
+
+
+_kept = threading.local()
+_MOST_BYTES_KEPT = 16 * 2**20
+
 
 class Batch:
-    """Where masked inputs are made: memory that is kept between batches, because fresh pages cost more than use, and threads."""
+    """Where batches are made: memory that a thread keeps between them, because fresh pages cost more than use, and threads."""
 
     def __init__(self, n_threads: int | None = 1) -> None:
         self.n_threads = n_threads
-        self._bytes = np.empty(0, dtype=np.uint8)
+        self._own: dict[str, NDArray[np.uint8]] = {}
 
-    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """An array whose numbers are anything; it holds until the next is asked for."""
-        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if n_bytes > self._bytes.size:
-            self._bytes = np.empty(n_bytes, dtype=np.uint8)
-        return self._bytes[:n_bytes].view(dtype).reshape(shape)
+    def array(self, shape: tuple[int, ...], dtype: Any, name: str = "rows") -> NDArray[Any]:
+        """An array whose numbers are anything; it holds until the next of its name is asked for on this thread."""
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        held = self._own if n_bytes > _MOST_BYTES_KEPT else vars(_kept)
+        if name not in held or held[name].size < n_bytes:
+            held[name] = np.empty(n_bytes, dtype=np.uint8)
+        return held[name][:n_bytes].view(dtype).reshape(shape)
 
 
 _ENTRIES_IN_CACHE = 1 << 18
@@ -83,6 +98,12 @@ class NumpyArrays:
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
         return np.where(keep, inside, outside)
 
+    def natively(self, array: Any) -> NDArray[np.floating] | None:
+        return _in_rows(array) if array.dtype in (np.float32, np.float64) else None
+
+    def of_native(self, array: NDArray[np.floating]) -> Any:
+        return array
+
 
 class TorchArrays:
     def __init__(self, device: Any, dtype: Any) -> None:
@@ -114,6 +135,17 @@ class TorchArrays:
 
     def where(self, keep: Any, inside: Any, outside: Any) -> Any:
         return self._torch.where(keep, inside, outside)
+
+    def natively(self, array: Any) -> NDArray[np.floating] | None:
+        held = array.dtype in (self._torch.float32, self._torch.float64) and self._device.type == "cpu"
+        return _in_rows(array.numpy()) if held else None
+
+    def of_native(self, array: NDArray[np.floating]) -> Any:
+        return self._torch.from_numpy(array)
+
+
+def _in_rows(array: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.ascontiguousarray(array).reshape(array.shape[0], -1)
 
 
 def as_numpy(values: Any) -> NDArray[Any]:

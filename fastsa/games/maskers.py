@@ -64,7 +64,7 @@ class Baseline:
 
     def bind(self, X: tuple[Any, ...], arrays: Arrays) -> Bound:
         inputs = _one(X, self)
-        return _Replace(inputs, _baseline(inputs, self.values, arrays), _every_entry(inputs), arrays)
+        return Replaced(inputs, _baseline(inputs, self.values, arrays), _every_entry(inputs), arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class Marginal:
 
     def bind(self, X: tuple[Any, ...], arrays: Arrays) -> Bound:
         inputs = _one(X, self)
-        return _Replace(inputs, _rows(inputs, self.background, arrays), _every_entry(inputs), arrays)
+        return Replaced(inputs, _rows(inputs, self.background, arrays), _every_entry(inputs), arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class Groups:
             outside = _rows(inputs, self.masker.background, arrays)
         else:
             outside = _baseline(inputs, self.masker.values, arrays)
-        return _Replace(inputs, outside, groups.astype(np.int64), arrays)
+        return Replaced(inputs, outside, groups.astype(np.int64), arrays)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Patches:
         if height % rows or width % columns:
             raise ValueError(f"images are {height} x {width}; a grid of {rows} x {columns} does not divide them.")
         patch = (np.arange(height) * rows // height)[:, None] * columns + np.arange(width) * columns // width
-        return _Replace(inputs, _baseline(inputs, self.value, arrays), patch[None], arrays)
+        return Replaced(inputs, _baseline(inputs, self.value, arrays), patch[None], arrays)
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,12 @@ class Nodes:
         return _Nodes(X[0], X[1], arrays)
 
 
-class _Replace:
-    """Entries of absent players are replaced by those of a background row."""
+class Replaced:
+    """Entries of absent players are replaced by those of a background row.
+
+    flat : inputs and background as numpy's rows of floats, where there is such a view of them; else None.
+    player_of : int32 [entries]; None where entry e is player e.
+    """
 
     def __init__(self, inputs: Any, outside: Any, players: NDArray[np.int64], arrays: Arrays) -> None:
         self.n_players = int(players.max()) + 1
@@ -246,33 +250,32 @@ class _Replace:
         self._players = players
         self._shape = tuple(inputs.shape[1:])
         everyone = np.broadcast_to(players, self._shape).reshape(-1)
-        self._player_of = None if np.array_equal(everyone, np.arange(everyone.size)) else everyone.astype(np.int32)
-        self._flat = None
-        if isinstance(inputs, np.ndarray) and inputs.dtype in (np.float32, np.float64):
-            self._flat = tuple(np.ascontiguousarray(a).reshape(a.shape[0], -1) for a in (inputs, outside))
+        self.player_of = None if np.array_equal(everyone, np.arange(everyone.size)) else everyone.astype(np.int32)
+        flat = arrays.natively(inputs), arrays.natively(outside)
+        self.flat = None if flat[0] is None or flat[1] is None else flat
 
     def outputs(
         self, model: Any, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
     ) -> NDArray[Any]:
-        masked = self._masked if self._flat is None else self._masked_natively
+        masked = self._masked if self.flat is None else self._masked_natively
         return model(masked(items, members, behind, batch))
 
     def _masked_natively(
         self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
-    ) -> NDArray[Any]:
-        inputs, outside = self._flat
+    ) -> Any:
+        inputs, outside = self.flat
         rows = None if isinstance(behind, slice) else behind
         outside = outside if rows is not None else outside[behind]
         n_rows = members.shape[0] * (1 if rows is not None else outside.shape[0])
         out = batch.array((n_rows, inputs.shape[1]), inputs.dtype)
-        write_masked(inputs, items, members, outside, rows, self._player_of, out, n_threads=batch.n_threads)
-        return out.reshape(n_rows, *self._shape)
+        write_masked(inputs, items, members, outside, rows, self.player_of, out, n_threads=batch.n_threads)
+        return self._arrays.of_native(out.reshape(n_rows, *self._shape))
 
     def _masked(
         self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
     ) -> Any:
         arrays = self._arrays
-        keep = members if self._player_of is None else members[:, self._players.reshape(-1)]
+        keep = members if self.player_of is None else members[:, self._players.reshape(-1)]
         keep = arrays.booleans(keep.reshape(-1, *self._aligned))
         inside = arrays.take(self._inputs, arrays.index(items))
         if isinstance(behind, slice):

@@ -58,5 +58,5 @@ def permutations(
     def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
         _core.permutations(out, *lanes.arguments, begin, end, flag)
 
-    _threads.run(kernel, rows, chunk=max(1, _WORDS_PER_CHUNK // n_players), n_threads=n_threads)
+    _threads.run(kernel, rows, chunk=max(1, _WORDS_PER_CHUNK // n_players), n_threads=n_threads, brief=True)
     return out
