@@ -1,6 +1,7 @@
 """Games: players, and what a coalition of them earns."""
 
 from fastsa.games.classwise_game import ClasswiseGame, ClasswiseWalks
+from fastsa.games.controlled import Controlled
 from fastsa.games.data_game import DataGame
 from fastsa.games.function_game import FunctionGame
 from fastsa.games.game import DEFAULT_MAX_BYTES, Game, Roster
@@ -12,6 +13,7 @@ __all__ = [
     "Baseline",
     "ClasswiseGame",
     "ClasswiseWalks",
+    "Controlled",
     "DataGame",
     "FunctionGame",
     "Game",

@@ -1,0 +1,147 @@
+"""A game beside a cheaper one whose values are known: the same values, of which labels say the same with less noise."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastsa import _checks
+from fastsa._threads import Cancel
+from fastsa.games.game import Game, check_coalitions
+from fastsa.ops import Lanes, Walks
+
+
+class Controlled:
+    """The game v(S) - scale * (w(S) - sum of the values of S), of the same values as v: a control variate.
+
+    w is the game `surrogate`, and `values` its values by the estimator's index, such as its Shapley values. An additive game
+    whose players are worth the values of w has the same values, by any index, so that what is subtracted is worth zero to
+    every player: labels of the controlled game, by any estimator of that index, have the expectation of labels of v, whatever
+    the surrogate and the scale. Their variance is that of v - scale * w, which is small where w is close to v. An additive
+    surrogate changes nothing: take AdjustedMSR, which fits one.
+
+    Unbiased where surrogate and scale are known before the samples that they are subtracted from: of a network or another
+    learner trained on labels, inputs or samples of another role.
+
+    Parameters
+    ----------
+    game : any game, v.
+    surrogate : a game of the same players, items and outputs, w: ModelGame of a cheap model under the same masker, which then
+        meets the same background rows; DataGame of a cheap utility on the same points (KNN, whose values are
+        fastsa.knn_shapley).
+    values : [items, outputs], or [items, players, outputs] where every item is a game of its own: the values of w, exact
+        (fastsa.exact, fastsa.knn_shapley), or an unbiased estimate from independent samples, which the surrogate makes cheap.
+    scale : real number, default 1: the share of w that is subtracted.
+
+    Labels' standard errors do not hold the error of estimated values: add `scale` times theirs in quadrature. Evaluations
+    count those of v.
+
+    Raises TypeError for what is not a game; ValueError for games of other players, items or outputs, or values of another shape.
+
+    >>> import fastsa
+    >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * c[:, 1] + 0.01 * c[:, 2], 3)
+    >>> cheap = fastsa.games.FunctionGame(lambda c: c[:, 0] * c[:, 1], 3)
+    >>> controlled = fastsa.games.Controlled(game, cheap, fastsa.exact(cheap))
+    >>> labels = fastsa.LabelStream(controlled, fastsa.estimators.PermutationShapley(), samples=2).collect()
+    >>> labels.mean.round(6).ravel().tolist(), labels.stderr.max().round(6).item()
+    ([0.5, 0.5, 0.01], 0.0)
+    """
+
+    def __init__(self, game: Game, surrogate: Game, values: Any, *, scale: float = 1.0) -> None:
+        for name, one in (("game", game), ("surrogate", surrogate)):
+            if not hasattr(one, "walk"):
+                raise TypeError(f"{name} is a {type(one).__name__}; expected one of fastsa.games, such as ModelGame(...).")
+        _check_alike(game, surrogate)
+        self._game, self._surrogate = game, surrogate
+        self.scale = _checks.number("scale", scale)
+        self.n_players, self.n_outputs, self.ids, self.item_players = game.n_players, game.n_outputs, game.ids, game.item_players
+        self.draws_background = game.draws_background or surrogate.draws_background
+        self._values = _of_players(game, values)
+        digest = hashlib.sha256(repr((game.fingerprint, surrogate.fingerprint, self.scale, self._values.shape)).encode())
+        digest.update(self._values.data)
+        self.fingerprint = digest.hexdigest()
+
+    def walk(
+        self,
+        walks: Walks,
+        *,
+        max_bytes: int | None = None,
+        n_threads: int | None = None,
+        cancel: Cancel | None = None,
+    ) -> NDArray[np.float64]:
+        """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs]."""
+        values = self._game.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        values -= self.scale * self._surrogate.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        values += self.scale * self._worth(walks)
+        return values
+
+    def evaluate(self, *coalitions: Any) -> NDArray[np.float64]:
+        """Values of booleans [rows, n_players], after the items [rows] that they are of where there are many games."""
+        *items, members = coalitions
+        lanes = Lanes(np.asarray(items[0], dtype=np.int64)) if items else None
+        return self.walk(Walks.of_coalitions(check_coalitions(np.asarray(members), self.n_players), lanes))
+
+    def _worth(self, walks: Walks) -> NDArray[np.float64]:
+        """The sum of the surrogate's values of those who have joined, at every scored position and branch."""
+        flat = self._values.reshape(-1, self.n_outputs)
+        of_row = np.zeros(walks.rows, np.int64)
+        if self.item_players is None:
+            of_row = walks.lanes.items * self.n_players
+        so_far, begin = _sums_of_rows(walks, flat, of_row)
+        worth = np.empty((walks.n_values, self.n_outputs))
+        row = np.repeat(np.arange(walks.rows), np.diff(walks.scored_offsets))
+        worth[walks.scored_values] = so_far[begin[row] + walks.scored]
+        row = np.repeat(np.arange(walks.rows), np.diff(walks.branch_offsets))
+        worth[walks.branch_values] = so_far[begin[row] + walks.sizes[row]] + flat[of_row[row] + walks.branches]
+        return worth
+
+
+def _sums_of_rows(
+    walks: Walks, flat: NDArray[np.float64], of_row: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sums of flat[of_row + player] over the first 0, 1, ... players of each row, one row after the other, and where each begins.
+
+    Each row is summed by itself, so that its sums do not depend on the rows around it.
+    """
+    begin = walks.offsets[:-1] + np.arange(walks.rows)
+    so_far = np.zeros((walks.players.size + walks.rows, flat.shape[1]))
+    for size in np.unique(walks.sizes[walks.sizes > 0]):
+        rows = np.flatnonzero(walks.sizes == size)
+        place = np.arange(size)
+        players = walks.players[walks.offsets[rows][:, None] + place]
+        so_far[begin[rows][:, None] + 1 + place] = np.cumsum(flat[of_row[rows][:, None] + players], axis=1)
+    return so_far, begin
+
+
+def _check_alike(game: Game, surrogate: Game) -> None:
+    def shape(one: Game) -> tuple[int, int, int, bool]:
+        return one.n_players, one.ids.size, one.n_outputs, one.item_players is None
+
+    if shape(game) != shape(surrogate):
+        names = "players, items, outputs, whether every item is a game of its own"
+        raise ValueError(f"surrogate has {shape(surrogate)} ({names}); expected those of game, {shape(game)}.")
+    if not np.array_equal(game.ids, surrogate.ids):
+        raise ValueError("surrogate has other ids than game; give both the same, so that their draws agree.")
+    if game.item_players is not None and not np.array_equal(game.item_players, surrogate.item_players):
+        raise ValueError("surrogate's items are other players than game's; make both of the same points.")
+
+
+def _of_players(game: Game, values: Any) -> NDArray[np.float64]:
+    """Values by player: [items, players, outputs], or [1, players and points outside the pool, outputs] of one game."""
+    given = np.asarray(values, dtype=np.float64)
+    cells = (game.ids.size,) if game.item_players is not None else (game.ids.size, game.n_players)
+    expected = (*cells, game.n_outputs)
+    if given.shape == cells and game.n_outputs == 1:
+        given = given[..., None]
+    if given.shape != expected:
+        raise ValueError(f"values have shape {given.shape}; expected the surrogate's values {list(expected)}.")
+    if not np.isfinite(given).all():
+        raise ValueError("values hold NaN or infinity; expected a finite value of every player.")
+    if game.item_players is None:
+        return np.ascontiguousarray(given)
+    by_player = np.zeros((1, max(game.n_players, int(game.item_players.max()) + 1), game.n_outputs))
+    by_player[0, game.item_players] = given
+    return by_player

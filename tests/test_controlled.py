@@ -1,0 +1,185 @@
+"""Labels of a controlled game mean what labels of the game mean, with less noise, and a wrong control is caught."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import repeated_games
+from fastsa import LabelStream, estimators, exact, games, knn_shapley, utilities
+from significance import contradicts_truth
+from small_games import points, table
+
+E = estimators
+
+
+def near(n_players, share, seed=0):
+    """A game, and a surrogate that is `share` of it and the rest another game altogether."""
+    values, other = (np.random.default_rng(s).normal(size=(2**n_players, 2)) for s in (seed, seed + 100))
+    powers = 1 << np.arange(n_players)
+    mixed = share * values + (1 - share) * other
+    return games.FunctionGame(lambda c: values[c @ powers], n_players), games.FunctionGame(lambda c: mixed[c @ powers], n_players)
+
+
+def collected(game, estimator, samples=400, **more):
+    return LabelStream(game, estimator, samples=samples, n_threads=2, **more).collect()
+
+
+LINEAR = [
+    E.PermutationShapley(),
+    E.PermutationShapley(antithetic=True),
+    E.PermutationShapley(min_size=1, max_size=3),
+    E.BetaShapley(4, 1),
+    E.UnbiasedKernelSHAP(),
+    E.Semivalue("beta", alpha=2.0),
+    E.AdjustedMSR(),
+    E.Semivalue("banzhaf"),
+    E.BanzhafMSR(),
+]
+KEEP_ADDITIVE = [E.UnbiasedKernelSHAP(), E.Semivalue("beta", alpha=2.0)]  # their noise of the additive part stays
+
+
+@pytest.mark.parametrize("estimator", LINEAR, ids=repr)
+def test_a_controlled_game_has_the_same_values(estimator):
+    game, surrogate = near(6, 0.8)
+    controlled = games.Controlled(game, surrogate, exact(surrogate, estimator), scale=0.7)
+    np.testing.assert_allclose(exact(controlled, estimator), exact(game, estimator), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", LINEAR, ids=repr)
+def test_labels_are_unbiased_and_have_a_fraction_of_the_variance(estimator):
+    """False-alarm rate 1e-6 each; a surrogate of correlation 0.97 leaves less than a fifth of the variance."""
+    game, surrogate = near(6, 0.8)
+    controlled = games.Controlled(game, surrogate, exact(surrogate, estimator))
+    plain, labels = collected(game, estimator), collected(controlled, estimator)
+    assert not contradicts_truth(labels, exact(game, estimator))
+    if estimator not in KEEP_ADDITIVE:
+        assert (labels.stderr**2).mean() < 0.2 * (plain.stderr**2).mean()
+    assert labels.evaluations == plain.evaluations and labels.estimator.unbiased
+
+
+@pytest.mark.parametrize("estimator", LINEAR[:2] + LINEAR[4:7], ids=repr)
+def test_values_of_the_surrogate_that_are_wrong_are_caught(estimator):
+    game, surrogate = near(6, 0.8)
+    wrong = exact(surrogate, estimator)
+    wrong[2] += 0.15
+    biased = collected(games.Controlled(game, surrogate, wrong), estimator, samples=2000)
+    assert contradicts_truth(biased, exact(game, estimator))
+
+
+def test_a_control_fitted_to_the_samples_that_it_corrects_is_caught():
+    """The deliberately biased twin: a surrogate that equals v where the samples looked and is nothing elsewhere."""
+    game = table(6, outputs=1, seed=4)
+    samples, powers, truth = 6, 1 << np.arange(6), exact(game)
+    estimates = {"own": [], "other": []}
+    for run in range(150):
+        for role in ("own", "other"):
+            seen = np.zeros(64, dtype=bool)
+
+            def note(c, seen=seen):
+                seen[c @ powers] = True
+                return game.evaluate(c)
+
+            noting = games.FunctionGame(note, 6)
+            seen[:] = False
+            collected(noting, E.PermutationShapley(), samples, seed=run, role="train" if role == "own" else "select")
+            values = np.where(seen, game.evaluate((np.arange(64)[:, None] >> np.arange(6)) % 2 == 1)[:, 0], 0.0)
+            surrogate = games.FunctionGame(lambda c, values=values: values[c @ powers], 6)
+            controlled = games.Controlled(game, surrogate, exact(surrogate))
+            estimates[role].append(collected(controlled, E.PermutationShapley(), samples, seed=run).mean[:, 0])
+    z = {}
+    for role, found in estimates.items():
+        error = np.array(found) - truth[:, 0]
+        z[role] = np.abs(error.mean(axis=0) / (error.std(axis=0, ddof=1) / np.sqrt(len(error)))).max()
+    assert z["other"] < 5.5 < z["own"]  # the largest of 6 z's is above 5.5 with probability 2e-7
+
+
+def test_the_surrogate_meets_the_background_of_the_game():
+    runs = 40
+    exactly = repeated_games.marginal_case(runs)
+    cheap = games.ModelGame(lambda x: repeated_games.smooth(x) + 0.01 * x[:, :2] ** 3, exactly._bound._inputs, exactly.masker)
+    values = np.repeat(exact(games.ModelGame(cheap._model._fn, cheap._bound._inputs[:1], cheap.masker)), runs, axis=0)
+    controlled = games.Controlled(exactly, cheap, values)
+    assert controlled.draws_background
+    truth = exact(games.ModelGame(repeated_games.smooth, exactly._bound._inputs[:1], exactly.masker))[0]
+    for estimator in (E.PermutationShapley(), E.UnbiasedKernelSHAP(), E.AdjustedMSR()):
+        plain, labels = collected(exactly, estimator, 60), collected(controlled, estimator, 60)
+        if estimator not in KEEP_ADDITIVE:
+            assert (labels.stderr**2).mean() < 0.05 * (plain.stderr**2).mean()
+        error = labels.mean - truth
+        z = error.mean(axis=0) / np.maximum(error.std(axis=0, ddof=1) / np.sqrt(runs), 1e-12)
+        assert np.abs(z).max() < 7.5  # t of 39 degrees, 8 of them: 4e-8
+
+
+def test_kernel_shap_profits_too_though_it_is_biased():
+    game, surrogate = near(7, 0.9)
+    controlled = games.Controlled(game, surrogate, exact(surrogate))
+    error = [((collected(g, E.KernelSHAP(), 60).mean - exact(game)) ** 2).mean() for g in (game, controlled)]
+    assert error[1] < 0.1 * error[0]
+
+
+@pytest.mark.parametrize("estimator", [E.PermutationShapley(), E.AdjustedMSR()], ids=repr)
+def test_the_same_labels_for_any_threads_batches_shards_and_extensions(estimator):
+    case = repeated_games.marginal_case(6)
+    cheap = games.ModelGame(lambda x: repeated_games.smooth(0.9 * x), case._bound._inputs, case.masker)
+    game = games.Controlled(case, cheap, exact(cheap))
+    whole = LabelStream(game, estimator, samples=12, n_threads=1).collect()
+    for options in ({"batch": 50, "n_threads": 2}, {"max_bytes": 3000}):
+        np.testing.assert_array_equal(LabelStream(game, estimator, samples=12, **options).collect().mean, whole.mean)
+    parts = [
+        LabelStream(game, estimator, samples=6, first_sample=f, n_threads=1).collect() for f in (0, 6)
+    ]
+    np.testing.assert_allclose(parts[0].merge(parts[1]).mean, whole.mean, rtol=0, atol=1e-12)
+
+
+def test_knn_shapley_controls_permutations_of_a_learner():
+    X, y, X_val, y_val = points(40, 60, 2, seed=3)
+    game, near_by = (games.DataGame(utilities.KNN(k, score="vote"), X, y, X_val, y_val) for k in (5, 4))
+    estimator = E.PermutationShapley()
+    plain = collected(game, estimator, 100)
+    labels = collected(games.Controlled(game, near_by, knn_shapley(X, y, X_val, y_val, k=4)), estimator, 100)
+    assert (labels.stderr**2).mean() < 0.3 * (plain.stderr**2).mean()
+    assert not contradicts_truth(labels, knn_shapley(X, y, X_val, y_val, k=5)[:, None])
+
+
+def test_distributional_branches_are_worth_their_values():
+    game, surrogate = near(5, 0.9)
+    estimator = E.Distributional(min_size=1, max_size=3)
+    controlled = games.Controlled(game, surrogate, exact(surrogate, estimator))
+    labels = collected(controlled, estimator, 800)
+    assert not contradicts_truth(labels, exact(game, estimator))
+    assert (labels.stderr**2).mean() < 0.2 * (collected(game, estimator, 800).stderr ** 2).mean()
+
+
+def test_refusals():
+    game, surrogate = near(5, 0.5)
+    values = exact(surrogate)
+    with pytest.raises(TypeError, match="surrogate is a ndarray; expected one of fastsa.games"):
+        games.Controlled(game, values, values)
+    with pytest.raises(ValueError, match=r"surrogate has \(6, 6, 2, False\)"):
+        games.Controlled(game, near(6, 0.5)[1], values)
+    with pytest.raises(ValueError, match=r"values have shape \(5, 1\); expected the surrogate's values \[5, 2\]"):
+        games.Controlled(game, surrogate, values[:, :1])
+    with pytest.raises(ValueError, match="values hold NaN"):
+        games.Controlled(game, surrogate, values * np.nan)
+    case = repeated_games.table_case(2)
+    other = games.ModelGame(lambda x: np.tile(x[:, :1], 2), case._bound._inputs, case.masker, ids=[5, 6])
+    with pytest.raises(ValueError, match="other ids"):
+        games.Controlled(case, other, np.zeros((2, 5, 2)))
+
+
+def test_another_control_is_another_game():
+    game, surrogate = near(5, 0.5)
+    values = exact(surrogate)
+    one, half = games.Controlled(game, surrogate, values), games.Controlled(game, surrogate, values, scale=0.5)
+    assert len({game.fingerprint, one.fingerprint, half.fingerprint}) == 3
+    with pytest.raises(ValueError):
+        collected(one, E.PermutationShapley(), 3).merge(collected(half, E.PermutationShapley(), 3, first_sample=3))
+
+
+def test_evaluate_is_the_difference():
+    game, surrogate = near(5, 0.5)
+    values = exact(surrogate)
+    members = np.random.default_rng(0).random((9, 5)) < 0.5
+    expected = game.evaluate(members) - 0.5 * (surrogate.evaluate(members) - members @ values)
+    found = games.Controlled(game, surrogate, values, scale=0.5).evaluate(members)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
