@@ -1,0 +1,289 @@
+r"""Claim: a network distilled from the model is a control variate that saves most evaluations and leaves labels unbiased.
+
+    python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER] [--out FOLDER] [--seed 0]
+
+Two games of the attribution experiments (Adult, 13 players, one drawn background row per sample; the Fashion ViT, 49 patches,
+ten outputs) and one data set (Adult, logistic regression). A cheap network learns the model's outputs on masked inputs that
+are not explained; fastsa.games.Controlled subtracts its game. At equal evaluations of the model, error is the squared error
+over all players, the mean of inputs, outputs and runs, less the truth's own variance; "fewer" is how many times the
+evaluations plain permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap interval
+over inputs. The last lines are z-tests of the mean over runs against the truth, and of a control of wrong values, which must
+fail. --vit is a folder with fashion_vit.safetensors, as bench.paper.fashion_vit leaves there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+import fastsa
+from bench import data
+from bench.paper import adult_attribution, fashion_vit
+from fastsa import estimators, games
+from fastsa.display import Table, new_figure
+from fastsa.display.figures import BLUE, GREY, ORANGE
+
+PLAIN = "permutations"
+METHODS = {
+    PLAIN: estimators.PermutationShapley(),
+    "antithetic permutations": estimators.PermutationShapley(antithetic=True),
+    "AdjustedMSR": estimators.AdjustedMSR(),
+    "KernelSHAP (biased)": estimators.KernelSHAP(),
+    "LeverageSHAP (biased)": estimators.LeverageSHAP(),
+}
+FALSE_ALARM = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A game, what it is controlled by, and the truth of some items: float64 [items, players, outputs]."""
+
+    name: str
+    game: Any
+    controlled: Any
+    wrong: Any
+    items: np.ndarray
+    truth: np.ndarray
+    truth_variance: np.ndarray
+    control_variance: np.ndarray
+    note: str
+
+
+def collect(game: Any, estimator: Any, samples: int, items: np.ndarray, seed: int, role: str = "certify") -> fastsa.Labels:
+    return fastsa.LabelStream(game, estimator, samples=samples, items=items, role=role, seed=seed, n_threads=1).collect()
+
+
+def distilled(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor, *, epochs: int, seed: int) -> torch.nn.Module:
+    """A network that answers as the model did; the loss is the mean squared error of outputs."""
+    torch.manual_seed(seed)
+    steps = epochs * (len(X) // 256)
+    optimizer = torch.optim.Adam(net.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps + 1)
+    for _ in range(epochs):
+        order = torch.randperm(len(X))
+        for rows in order[: len(X) // 256 * 256].split(256):
+            optimizer.zero_grad(set_to_none=True)
+            ((net(X[rows]) - y[rows]) ** 2).sum(dim=1).mean().backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+class Steps(torch.nn.Module):
+    """Columns of more than two values as how far each has come through each of its quantile bins: trees jump, lines do not."""
+
+    def __init__(self, X: np.ndarray, bins: int = 48) -> None:
+        super().__init__()
+        self.columns, self.edges = [], []
+        for column in range(X.shape[1]):
+            values = np.unique(X[:, column])
+            if values.size > 2:
+                self.columns.append(column)
+                above = X[X[:, column] > values[0], column]  # many columns are zero for most
+                edges = np.unique(np.concatenate([np.quantile(x, np.linspace(0, 1, bins + 1)) for x in (X[:, column], above)]))
+                self.edges.append(torch.from_numpy(edges.astype(np.float32)))
+        self.others = [column for column in range(X.shape[1]) if column not in self.columns]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = [x[:, self.others]]
+        for column, edges in zip(self.columns, self.edges, strict=True):
+            parts.append(((x[:, column : column + 1] - edges[:-1]) / (edges[1:] - edges[:-1])).clamp(0, 1))
+        return torch.cat(parts, dim=1)
+
+
+def controlled_case(
+    name: str, game: Any, cheap: Any, items: np.ndarray, *, truth_estimator: Any, truth_samples: int, own_samples: int, note: str, seed: int
+) -> Case:
+    """The cheap game's values come from samples of its own, which cost no evaluation of the model."""
+    start = time.perf_counter()
+    truth = collect(game, truth_estimator, truth_samples, items, seed, "truth")
+    measured = time.perf_counter()
+    own = collect(cheap, estimators.PermutationShapley(), own_samples, items, seed, "select")
+    values, shape = np.zeros((game.ids.size, *own.mean.shape[1:])), own.mean.shape
+    values[items] = own.mean
+    wrong = values.copy()
+    wrong[items, 0] += 0.5 * own.mean.std(axis=(0, 1))
+    seconds = f"truth {measured - start:.0f} s, {own_samples} permutations of the cheap game {time.perf_counter() - measured:.0f} s"
+    print(f"{name}: {shape[0]} inputs, {shape[1]} players, {shape[2]} outputs; {seconds}; {note}", flush=True)
+    return Case(
+        name,
+        game,
+        games.Controlled(game, cheap, values),
+        games.Controlled(game, cheap, wrong),
+        items,
+        truth.mean,
+        truth.stderr**2,
+        own.stderr**2,
+        note,
+    )
+
+
+def adult_case(adult: data.Table, small: bool, seed: int) -> Case:
+    n_items, rows, epochs = (8, 4096, 4) if small else (24, 60_000, 15)
+    setup = adult_attribution.setup(adult, n_train=n_items, n_truth=1, truth_samples=1, epochs=1, seed=seed)
+    order = np.random.default_rng(1).permutation(len(adult.y))
+    background = adult.X[order[n_items + 1 : n_items + 101]]
+    rng = np.random.default_rng((seed, 1))
+    X = adult.X[rng.choice(order[n_items + 101 :], rows)]
+    keep = rng.random((rows, adult.variable.max() + 1)) < rng.random((rows, 1))
+    masked = np.where(keep[:, adult.variable], X, background[rng.integers(0, 100, rows)]).astype(np.float32)
+    outputs = torch.from_numpy(setup.game._model(masked.astype(adult.X.dtype))).float()[:, None]
+    steps = Steps(masked)
+    inside = steps(torch.from_numpy(masked))
+    linear, relu = torch.nn.Linear, torch.nn.ReLU
+    torch.manual_seed(seed)
+    layers = linear(inside.shape[1], 64), relu(), linear(64, 64), relu(), linear(64, 1), torch.nn.Sigmoid()
+    net = distilled(torch.nn.Sequential(*layers), inside[rows // 10 :], outputs[rows // 10 :], epochs=epochs, seed=seed)
+    note = f"{explained(net, inside[: rows // 10], outputs[: rows // 10])} of unseen masked rows after {rows:,} evaluations, once"
+    explained_rows = adult.X[order[: n_items + 1]].astype(np.float32)
+    masker = games.Groups(adult.variable, games.Marginal(background))
+    cheap = games.ModelGame(torch.nn.Sequential(steps, net).eval(), explained_rows, masker)
+    return controlled_case(
+        "Adult, gradient boosting",
+        setup.game,
+        cheap,
+        np.arange(n_items),
+        truth_estimator=estimators.PermutationShapley(),
+        truth_samples=100 if small else 3000,
+        own_samples=100 if small else 3000,
+        note=note,
+        seed=seed,
+    )
+
+
+def vit_case(sets: dict[str, Any], small: bool, seed: int, kept: Path | None) -> Case:
+    n_items, rows, epochs = (3, 1024, 2) if small else (8, 20_000, 15)
+    images, classes = (torch.from_numpy(a) for a in sets["train"])
+    size = {"rows": 1280, "epochs": 1} if small else {"rows": 40_000, "epochs": 4}
+    _, surrogate = fashion_vit.models(images, classes, **size, kept=kept)
+    model = fashion_vit.vit.Probabilities(surrogate).eval()
+    shown = torch.from_numpy(sets["test"][0])[:n_items]
+    masker = games.Patches((fashion_vit.GRID, fashion_vit.GRID))
+    game = games.ModelGame(model, shown, masker)
+    generator = torch.Generator().manual_seed(seed + 1)
+    chosen = images[torch.randint(0, len(images), (rows,), generator=generator)]
+    keep = torch.rand(rows, 1, 7, 7, generator=generator) < torch.rand(rows, 1, 1, 1, generator=generator)
+    masked = chosen * keep.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    with torch.inference_mode():
+        outputs = torch.cat([model(part) for part in masked.split(500)]).clone()
+    linear, relu = torch.nn.Linear, torch.nn.ReLU
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), linear(784, 384), relu(), linear(384, 128), relu(), linear(128, 10), torch.nn.Softmax(dim=1)
+    )
+    distilled(net, masked[rows // 10 :], outputs[rows // 10 :], epochs=epochs, seed=seed)
+    note = f"{explained(net, masked[: rows // 10], outputs[: rows // 10])} of unseen masked images after {rows:,} evaluations, once"
+    return controlled_case(
+        "Fashion ViT",
+        game,
+        games.ModelGame(net, shown, masker, first_layer="summed"),
+        np.arange(n_items),
+        truth_estimator=estimators.AdjustedMSR(),
+        truth_samples=150 if small else 2000,
+        own_samples=50 if small else 1000,
+        note=note,
+        seed=seed,
+    )
+
+
+def explained(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor) -> str:
+    with torch.inference_mode():
+        left = ((net(X) - y) ** 2).mean() / ((y - y.mean(dim=0)) ** 2).mean()
+    return f"the cheap network explains {1 - left.item():.3f} of the variance"
+
+
+def errors(case: Case, game: Any, estimator: Any, evaluations: int, runs: int, seed: int) -> tuple[np.ndarray, float]:
+    """Squared error of each item, mean over runs and outputs, less the truth's variance [items]; evaluations of an item."""
+    per_sample = estimator.evaluations(game, case.items[:1])
+    samples = max(estimator.least_samples(game.n_players), int(evaluations / per_sample))
+    squared, spent = np.zeros(case.items.size), 0
+    for run in range(runs):
+        labels = collect(game, estimator, samples, case.items, seed + 1 + run)
+        squared += ((labels.mean - case.truth) ** 2 - case.truth_variance).sum(axis=1).mean(axis=1) / runs
+        spent = labels.evaluations
+    return squared, spent / case.items.size
+
+
+def compared(case: Case, evaluations: int, runs: int, seed: int, methods: dict[str, Any]) -> Table:
+    found = {}
+    for name, estimator in methods.items():
+        found[name] = errors(case, case.game, estimator, evaluations, runs, seed)
+        found[f"{name}, controlled"] = errors(case, case.controlled, estimator, evaluations, runs, seed)
+    plain, base = found[PLAIN]
+    rows = []
+    again = np.random.default_rng(seed).integers(0, plain.size, (1000, plain.size))
+    for name, (squared, spent) in found.items():
+        ratio = plain[again].mean(axis=1) / squared[again].mean(axis=1) * base / spent
+        interval = tuple(float(q) for q in np.quantile(ratio, [0.025, 0.975]))
+        rows.append((name, spent, 1e3 * squared.mean(), float(plain.mean() / squared.mean() * base / spent), interval))
+    columns = ("", "evaluations", "error x 1000", "fewer", "95 % interval")
+    return Table(columns, tuple(rows), (), f"{case.name}: {runs} runs of {plain.size} inputs")
+
+
+def largest_z(case: Case, game: Any, samples: int, runs: int, seed: int) -> tuple[float, float]:
+    """The largest |mean of runs - truth| in standard errors, and what 1 in 1,000 unbiased estimators exceeds."""
+    labels = [collect(game, METHODS[PLAIN], samples, case.items, seed + 1000 + run) for run in range(runs)]
+    mean = np.mean([each.mean for each in labels], axis=0)
+    variance = np.mean([each.stderr**2 for each in labels], axis=0) / runs + case.truth_variance + case.control_variance
+    z = np.abs(mean - case.truth) / np.sqrt(np.maximum(variance, 1e-24))
+    return float(z.max()), float(stats.norm.isf(FALSE_ALARM / (2 * z.size)))
+
+
+def draw(tables: dict[str, list[Table]], path: Path) -> None:
+    figure, axes = new_figure(len(tables), (4.2 * len(tables), 3.6))
+    shown = {PLAIN: (GREY, "-"), "antithetic permutations": (GREY, ":"), "KernelSHAP (biased)": (ORANGE, ":"), "AdjustedMSR": (ORANGE, "-")}
+    for axis, (name, made) in zip(axes, tables.items(), strict=True):
+        lines = {**shown, f"{PLAIN}, controlled": (BLUE, "-"), "AdjustedMSR, controlled": (BLUE, ":")}
+        for method, (color, style) in lines.items():
+            if method in made[0].names:
+                cost, error = ([t[method, c] for t in made] for c in ("evaluations", "error x 1000"))
+                axis.loglog(cost, error, style, marker="o", ms=4, color=color, label=method)
+        axis.set_title(name, loc="left")
+        axis.set_xlabel("model evaluations per input")
+    axes[0].set_ylabel("squared error x 1000")
+    axes[0].legend(frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
+    parser.add_argument("--games", nargs="+", choices=("adult", "vit"), default=["adult", "vit"])
+    parser.add_argument("--vit", type=Path, default=None, help="folder with fashion_vit.safetensors; trained there if missing")
+    parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    folder = data.folder(given.data_dir)
+    make: dict[str, Callable[[], Case]] = {
+        "adult": lambda: adult_case(data.adult(folder), given.small, given.seed),
+        "vit": lambda: vit_case(data.fashion_mnist(folder), given.small, given.seed, given.vit),
+    }
+    budgets = {"adult": [140, 420], "vit": [500]}
+    tables: dict[str, list[Table]] = {}
+    for which in given.games:
+        case = make[which]()
+        runs = {"adult": 5, "vit": 2}[which] if not given.small else 2
+        for evaluations in budgets[which][: 1 if given.small else None]:
+            tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, METHODS))
+            print(tables[case.name][-1], "\n", flush=True)
+        for what, game in (("controlled permutations", case.controlled), ("the same with wrong values", case.wrong)):
+            z, limit = largest_z(case, game, 20, 2 * runs, given.seed)
+            verdict = "contradicted" if z > limit else "no contradiction"
+            print(f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}", flush=True)
+        print()
+    if given.out:
+        draw(tables, given.out / "control_variates.png")
+
+
+if __name__ == "__main__":
+    main()
