@@ -141,6 +141,17 @@ def test_knn_shapley_controls_permutations_of_a_learner():
     assert not contradicts_truth(labels, knn_shapley(X, y, X_val, y_val, k=5)[:, None])
 
 
+def test_one_neighbour_of_the_same_start_leaves_data_shapley_of_logistic_regression_as_it_is():
+    X, y, X_val, y_val = points(8, 30, 2, seed=5)
+    game = games.DataGame(utilities.Logistic(), X, y, X_val, y_val)
+    near_by = games.DataGame(utilities.KNN(1, score="vote", empty=0.5), X, y, X_val, y_val)
+    values = knn_shapley(X, y, X_val, y_val, k=1) - 0.5 / 8
+    np.testing.assert_allclose(exact(near_by)[:, 0], values, rtol=0, atol=1e-12)
+    controlled = games.Controlled(game, near_by, values)
+    np.testing.assert_allclose(exact(controlled), exact(game), rtol=0, atol=1e-12)
+    assert not contradicts_truth(collected(controlled, E.PermutationShapley(), 2000), exact(game))
+
+
 def test_distributional_branches_are_worth_their_values():
     game, surrogate = near(5, 0.9)
     estimator = E.Distributional(min_size=1, max_size=3)

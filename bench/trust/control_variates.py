@@ -3,8 +3,9 @@ r"""Claim: a network distilled from the model is a control variate that saves mo
     python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER] [--out FOLDER] [--seed 0]
 
 Two games of the attribution experiments (Adult, 13 players, one drawn background row per sample; the Fashion ViT, 49 patches,
-ten outputs) and one data set (Adult, logistic regression). A cheap network learns the model's outputs on masked inputs that
-are not explained; fastsa.games.Controlled subtracts its game. At equal evaluations of the model, error is the squared error
+ten outputs): a cheap network learns the model's outputs on masked inputs that are not explained. And Data Shapley of logistic
+regression's accuracy on Adult, controlled by one nearest neighbour, whose values are exact (KNN-Shapley; both start from the
+same score of nobody, 1 / 2, which is worth -1 / 2n to every point). fastsa.games.Controlled subtracts the cheap game. At equal evaluations of the model, error is the squared error
 over all players, the mean of inputs, outputs and runs, less the truth's own variance; "fewer" is how many times the
 evaluations plain permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap interval
 over inputs. The last lines are z-tests of the mean over runs against the truth, and of a control of wrong values, which must
@@ -27,7 +28,7 @@ from scipy import stats
 import fastsa
 from bench import data
 from bench.paper import adult_attribution, fashion_vit
-from fastsa import estimators, games
+from fastsa import estimators, games, utilities
 from fastsa.display import Table, new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
 
@@ -194,6 +195,23 @@ def vit_case(sets: dict[str, Any], small: bool, seed: int, kept: Path | None) ->
     )
 
 
+def knn_case(adult: data.Table, small: bool, seed: int) -> Case:
+    n, n_val = (40, 200) if small else (100, 500)
+    rows = np.random.default_rng((seed, 2)).permutation(len(adult.y))[: n + n_val]
+    X = adult.X[rows].astype(np.float64)
+    X = (X - X.mean(axis=0)) / (X.std(axis=0) + 1e-9)
+    parts = X[:n], adult.y[rows[:n]], X[n:], adult.y[rows[n:]]
+    game = games.DataGame(utilities.Logistic(), *parts)
+    cheap = games.DataGame(utilities.KNN(1, score="vote", empty=0.5), *parts)
+    values = (fastsa.knn_shapley(*parts, k=1) - 0.5 / n)[:, None]
+    wrong = values + 2 * values.std() * (np.arange(n) == 0)[:, None]
+    start = time.perf_counter()
+    truth = collect(game, estimators.PermutationShapley(), 1000, np.arange(n), seed, "truth")
+    print(f"Data Shapley: {n} points, {n_val} to validate; truth {time.perf_counter() - start:.0f} s", flush=True)
+    controls = (games.Controlled(game, cheap, each) for each in (values, wrong))
+    return Case("Data Shapley, logistic", game, *controls, np.arange(n), truth.mean, truth.stderr**2, np.zeros_like(values), "")
+
+
 def explained(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor) -> str:
     with torch.inference_mode():
         left = ((net(X) - y) ** 2).mean() / ((y - y.mean(dim=0)) ** 2).mean()
@@ -202,14 +220,15 @@ def explained(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor) -> str:
 
 def errors(case: Case, game: Any, estimator: Any, evaluations: int, runs: int, seed: int) -> tuple[np.ndarray, float]:
     """Squared error of each item, mean over runs and outputs, less the truth's variance [items]; evaluations of an item."""
-    per_sample = estimator.evaluations(game, case.items[:1])
+    per_sample = estimator.evaluations(game, case.items[:1] if case.game.item_players is None else case.items)
     samples = max(estimator.least_samples(game.n_players), int(evaluations / per_sample))
     squared, spent = np.zeros(case.items.size), 0
     for run in range(runs):
         labels = collect(game, estimator, samples, case.items, seed + 1 + run)
-        squared += ((labels.mean - case.truth) ** 2 - case.truth_variance).sum(axis=1).mean(axis=1) / runs
+        excess = (labels.mean - case.truth) ** 2 - case.truth_variance
+        squared += excess.reshape(case.items.size, -1, excess.shape[-1]).sum(axis=1).mean(axis=1) / runs
         spent = labels.evaluations
-    return squared, spent / case.items.size
+    return squared, spent / (case.items.size if case.game.item_players is None else 1)
 
 
 def compared(case: Case, evaluations: int, runs: int, seed: int, methods: dict[str, Any]) -> Table:
@@ -225,7 +244,7 @@ def compared(case: Case, evaluations: int, runs: int, seed: int, methods: dict[s
         interval = tuple(float(q) for q in np.quantile(ratio, [0.025, 0.975]))
         rows.append((name, spent, 1e3 * squared.mean(), float(plain.mean() / squared.mean() * base / spent), interval))
     columns = ("", "evaluations", "error x 1000", "fewer", "95 % interval")
-    return Table(columns, tuple(rows), (), f"{case.name}: {runs} runs of {plain.size} inputs")
+    return Table(columns, tuple(rows), (), f"{case.name}: {runs} runs of {plain.size} items")
 
 
 def largest_z(case: Case, game: Any, samples: int, runs: int, seed: int) -> tuple[float, float]:
@@ -247,9 +266,9 @@ def draw(tables: dict[str, list[Table]], path: Path) -> None:
                 cost, error = ([t[method, c] for t in made] for c in ("evaluations", "error x 1000"))
                 axis.loglog(cost, error, style, marker="o", ms=4, color=color, label=method)
         axis.set_title(name, loc="left")
-        axis.set_xlabel("model evaluations per input")
+        axis.set_xlabel("evaluations")
     axes[0].set_ylabel("squared error x 1000")
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].legend(frameon=False, fontsize=7, loc="upper right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
 
@@ -258,7 +277,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir")
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
-    parser.add_argument("--games", nargs="+", choices=("adult", "vit"), default=["adult", "vit"])
+    parser.add_argument("--games", nargs="+", choices=("adult", "vit", "knn"), default=["adult", "vit", "knn"])
     parser.add_argument("--vit", type=Path, default=None, help="folder with fashion_vit.safetensors; trained there if missing")
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
     parser.add_argument("--seed", type=int, default=0)
@@ -267,17 +286,19 @@ def main(arguments: list[str] | None = None) -> None:
     make: dict[str, Callable[[], Case]] = {
         "adult": lambda: adult_case(data.adult(folder), given.small, given.seed),
         "vit": lambda: vit_case(data.fashion_mnist(folder), given.small, given.seed, given.vit),
+        "knn": lambda: knn_case(data.adult(folder), given.small, given.seed),
     }
-    budgets = {"adult": [140, 420], "vit": [500]}
+    budgets = {"adult": [140, 420], "vit": [500], "knn": [10 * 101, 30 * 101]}
     tables: dict[str, list[Table]] = {}
     for which in given.games:
         case = make[which]()
-        runs = {"adult": 5, "vit": 2}[which] if not given.small else 2
+        methods = dict(list(METHODS.items())[:2]) if which == "knn" else METHODS  # the others need more samples than points
+        runs = {"adult": 5, "vit": 2, "knn": 5}[which] if not given.small else 2
         for evaluations in budgets[which][: 1 if given.small else None]:
-            tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, METHODS))
+            tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, methods))
             print(tables[case.name][-1], "\n", flush=True)
         for what, game in (("controlled permutations", case.controlled), ("the same with wrong values", case.wrong)):
-            z, limit = largest_z(case, game, 20, 2 * runs, given.seed)
+            z, limit = largest_z(case, game, 100 if which == "knn" else 20, 2 * runs, given.seed)
             verdict = "contradicted" if z > limit else "no contradiction"
             print(f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}", flush=True)
         print()
