@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.games.maskers import _Replace
+from fastsa.games.maskers import Replaced
 from fastsa.games.model_game import ModelGame
 from fastsa.games.models import TorchModel
 
@@ -16,7 +16,7 @@ _ROWS = 64
 
 def offers_gradients(game: ModelGame) -> bool:
     """Whether the model is a torch module of real inputs whose absent entries are replaced: no Tokens, no Nodes."""
-    if not isinstance(game._model, TorchModel) or not isinstance(game._bound, _Replace):
+    if not isinstance(game._model, TorchModel) or not isinstance(game._bound, Replaced):
         return False
     return bool(game._bound._inputs.is_floating_point())
 
@@ -49,7 +49,7 @@ def gradient_times_input(game: ModelGame, share: float = 1.0) -> NDArray[np.floa
         distance = inputs[first : first + _ROWS] - behind
         with torch.enable_grad():
             at = (behind + share * distance).requires_grad_(True)
-            outputs = _columns(game._model._module(at))
+            outputs = _columns(game._model.module(at))
             for k in range(game.n_outputs):
                 (gradient,) = torch.autograd.grad(outputs[:, k].sum(), at, retain_graph=k + 1 < game.n_outputs)
                 own = (gradient * distance).detach().reshape(-1, entries).double()
