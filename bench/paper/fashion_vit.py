@@ -69,13 +69,13 @@ HEADLINE = Size(
 )
 FINE = Size(
     grid=14,
-    rows=40_000,
+    rows=15_000,
     model_epochs=2,
-    epochs=40,
+    epochs=30,
     truths=(10, 20),
     labels={
-        "permutation": Labels(500, PermutationShapley(), 2, REVERSED, 10),
-        "kernel": Labels(500, KernelSHAP(), 384, KernelSHAP(), 2048),
+        "permutation": Labels(500, PermutationShapley(), 2, REVERSED, 8),
+        "kernel": Labels(500, KernelSHAP(), 320, KernelSHAP(), 1536),
     },
 )
 SMALL = replace(
