@@ -1,18 +1,18 @@
-r"""Claim: an error certified from labels is the error known from truth, on five real tasks; values refined by labels are
-as good as two independent sources can make them; standard errors hold at 2 to 5 samples.
+r"""Claim: an error certified from labels is the error known from truth, on five real tasks; refined values are as good
+as two independent sources can make them; standard errors hold at 2 to 5 samples.
 
     python -m bench.trust.certificates [--data-dir DATA] [--seeds 5] [--tasks NAME ...] [--small] [--out FOLDER]
 
-Per task the game is fixed, and the truth measured once; seeds give other labels and other networks. A network is trained
+Per task the game is fixed and the truth measured once; seeds give other labels and other networks. A network is trained
 on labels of role train, certified by labels of role certify, and its error known from labels of role truth, of the same
 items, whose variance is subtracted. The certificate sees no truth.
 
-certificates  the difference of both errors lies inside its 95 % interval, jackknifed over the items (blocks of them, where
-              they share draws): it holds the noise of the certificate and that of the truth. Bars: inside, on five tasks;
-              half-width at most 10 % of the error.
-refined       e_refined (1 / e_prediction + 1 / e_label) at most 1.05, and e_refined / the smaller of both at most 1.02.
-coverage      of 95 % intervals over the true values, 92 to 97 %: the label with its own standard error and Student's t, or
-              1.96; with the variance pooled over groups, as `refine` pools it; the refined value with its own.
+certificates  the difference of both errors lies inside its 95 % interval, jackknifed over the items (blocks of them,
+              where they share draws): it holds the noise of the certificate and that of the truth. Bars: inside, on
+              five tasks; half-width at most 10 % of the error.
+refined       e_refined (1 / e_prediction + 1 / e_label) at most 1.05; e_refined / the smaller of both at most 1.02.
+coverage      of 95 % intervals over the true values, 92 to 97 %: the label with its own standard error and Student's t,
+              or 1.96; with the variance pooled over groups, as `refine` pools it; the refined value with its own.
 
 Errors are over the variance of the truth (a constant has 1). Means over seeds with 95 % t intervals.
 """
@@ -85,8 +85,8 @@ def budget(predictions: np.ndarray, labels: fastsa.Labels, truth: fastsa.Labels)
     errors = [known_errors.per_item(values, truth) for values in (predictions, labels.mean, refined.values)]
     unit = known_errors.signal(truth)
     shown = [known_errors.of_means(lambda e: e / unit, error, labels=truth) for error in errors]
-    to_bound = known_errors.of_means(lambda p, l, r: r * (1 / p + 1 / l), *errors, labels=truth)
-    to_better = known_errors.of_means(lambda p, l, r: r / np.minimum(p, l), *errors, labels=truth)
+    to_bound = known_errors.of_means(lambda p, own, r: r * (1 / p + 1 / own), *errors, labels=truth)
+    to_better = known_errors.of_means(lambda p, own, r: r / np.minimum(p, own), *errors, labels=truth)
     samples = int(labels.count.max())
     groups = prediction_groups(predictions, labels)
     pooled = np.sqrt(label_noise(labels, Cells.of(labels, groups)))
@@ -113,11 +113,22 @@ def certificates_table(found: dict[str, list[dict]]) -> Table:
         difference = known_errors.over_seeds([s["difference"][0] / s["known"][0] for s in seeds])
         inside = f"{sum(s['inside'] for s in seeds)} of {len(seeds)}"
         own = float(np.mean([s["own_half_width"] for s in seeds]))
-        rows.append((name, seeds[0]["kind"], *error, *known, *difference, inside, float(np.mean(width)), max(width), own))
-    head = ("", "kind", "certified", "95 % interval", "known", "95 % interval ", "difference / known", "95 % interval  ")
+        rows.append(
+            (name, seeds[0]["kind"], *error, *known, *difference, inside, float(np.mean(width)), max(width), own)
+        )
+    head = (
+        "",
+        "kind",
+        "certified",
+        "95 % interval",
+        "known",
+        "95 % interval ",
+        "difference / known",
+        "95 % interval  ",
+    )
     notes = (
-        "inside: seeds whose difference lies in its joint interval; then the mean and the largest half-width of that over the",
-        "known error; alone: the half-width of the certificate for the population of items, over its error.",
+        "inside: seeds whose difference lies in its joint interval; then the mean and the largest half-width of that over",
+        "the known error; alone: the half-width of the certificate for the population of items, over its error.",
     )
     return Table((*head, "inside", "half-width", "largest", "alone"), tuple(rows), notes, "Certified and known errors")
 
@@ -183,7 +194,11 @@ def _mean(seeds: list[dict], which: str) -> float:
 
 
 def _verdict(bar: str, failing: list[str], of: int) -> str:
-    return f"{bar}: KEPT on {of} of {of}" if not failing else f"{bar}: FAILS on {len(failing)} of {of}: {'; '.join(failing)}"
+    return (
+        f"{bar}: KEPT on {of} of {of}"
+        if not failing
+        else f"{bar}: FAILS on {len(failing)} of {of}: {'; '.join(failing)}"
+    )
 
 
 def draw(found: dict[str, list[dict]], path: Path) -> None:
@@ -196,13 +211,24 @@ def draw(found: dict[str, list[dict]], path: Path) -> None:
         left.errorbar(x, y, yerr=half, fmt="o", ms=4, lw=1.2, color=color, label=name)
         budgets = [b for s in seeds for b in s["budgets"]]
         right.plot(
-            [b["e_label"][0] / b["e_prediction"][0] for b in budgets], [b["to_bound"][0] for b in budgets], "o", ms=4, color=color
+            [b["e_label"][0] / b["e_prediction"][0] for b in budgets],
+            [b["to_bound"][0] for b in budgets],
+            "o",
+            ms=4,
+            color=color,
         )
     ends = [f(v) for f, v in ((min, left.get_xlim()), (max, left.get_xlim()))]
     left.plot(ends, ends, "--", color=GREY, lw=1, zorder=0)
-    left.set(xlabel="error known from truth", ylabel="error certified without it", title="certificates, joint 95 % intervals")
+    left.set(
+        xlabel="error known from truth", ylabel="error certified without it", title="certificates, joint 95 % intervals"
+    )
     right.axhline(1.05, ls="--", color=GREY, lw=1, zorder=0)
-    right.set(xscale="log", xlabel="error of the label / of the prediction", ylabel="refined error / bound", title="refined values")
+    right.set(
+        xscale="log",
+        xlabel="error of the label / of the prediction",
+        ylabel="refined error / bound",
+        title="refined values",
+    )
     figure.legend(*left.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=150)
 
@@ -228,7 +254,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=None, help="folder for the JSON record and the figure")
     given = parser.parse_args(arguments)
     found = run(given)
-    print("", certificates_table(found), refined_table(found), coverage_table(found), "\n".join(verdicts(found)), sep="\n\n")
+    print(
+        "",
+        certificates_table(found),
+        refined_table(found),
+        coverage_table(found),
+        "\n".join(verdicts(found)),
+        sep="\n\n",
+    )
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "certificates.json").write_text(json.dumps(found, indent=1))

@@ -1,17 +1,17 @@
-r"""Claim: 95 % intervals of certificates and of refined values cover 95 % over thousands of synthetic tasks whose truth is known.
+r"""Claim: 95 % intervals of certificates and of refined values cover 95 %, over thousands of synthetic tasks.
 
     python -m bench.trust.coverage [--repetitions 2000] [--seeds 5] [--small] [--out FOLDER]
 
-A repetition draws items, predictions and labels anew, and asks certify and refine. Repetitions are split over the seeds.
+A repetition draws items, predictions and labels anew, and asks certify and refine. They are split over the seeds.
 
 draws per item      normal or skewed noise, 2 to 5 samples: the interval is for the error over the population of items
-blocks of 4 ids     share 90 % of their noise, as Distributional(shared=4) does; taken as independent beside it, which fails
+blocks of 4 ids     share 90 % of their noise, as Distributional(shared=4) does; taken as independent beside it
 shared permutations all items share every sample; 8 Labels of disjoint samples, the interval is for these very items
 refined             share of true values within 1.96 stderr of refined values, of labels with Student's t on their own
                     variance, and of labels with the variance that `refine` pools
 
-Bars: 94 to 96 % of at least 2,000 repetitions, for the error and for standard errors. The interval in the table is the 95 %
-interval of the measured share: over repetitions for certificates, over the seeds' means for standard errors.
+Bars: 94 to 96 % of at least 2,000 repetitions, for the error and for standard errors. Beside each share is its own 95 %
+interval: over repetitions for certificates, over the means of seeds for standard errors.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ INTERVALS = ("label, own t", "label, pooled", "refined")
 
 @dataclass(frozen=True)
 class Setting:
-    """items, samples, root mean squared error of predictions and standard deviation of one sample; the truth has variance 1."""
+    """tau: root mean squared error of predictions; sigma: standard deviation of a sample. The truth has variance 1."""
 
     items: int
     samples: int
@@ -53,7 +53,8 @@ class Setting:
     shape: str = "normal"
 
     def __str__(self) -> str:
-        return f"{self.items} items, {self.samples} samples, error {self.tau**2:.2f}, noise {self.sigma**2:.2f}, {self.shape}"
+        sizes = f"error {self.tau**2:.2f}, noise {self.sigma**2:.2f}"
+        return f"{self.items} items, {self.samples} samples, {sizes}, {self.shape}"
 
 
 PER_ITEM = [
@@ -64,7 +65,12 @@ PER_ITEM = [
 ]
 BLOCKS = [Setting(1200, 2, 0.3, 1.0), Setting(1200, 5, 0.5, 2.0, "skewed")]
 SHARED = [Setting(60, 5, 0.5, 1.0), Setting(60, 5, 1.0, 0.5)]
-REFINED = [Setting(300, 2, 0.5, 1.0), Setting(1000, 2, 0.5, 2.0), Setting(1000, 3, 0.5, 1.0), Setting(1000, 5, 0.5, 2.0, "skewed")]
+REFINED = [
+    Setting(300, 2, 0.5, 1.0),
+    Setting(1000, 2, 0.5, 2.0),
+    Setting(1000, 3, 0.5, 1.0),
+    Setting(1000, 5, 0.5, 2.0, "skewed"),
+]
 N_BLOCKS = 8
 ENOUGH = 2000  # repetitions
 
@@ -164,7 +170,7 @@ def verdict(rows: list[tuple]) -> list[str]:
 def draw(rows: list[tuple], path: Path) -> None:
     figure, (axis,) = new_figure(1, (9.0, 0.3 * len(rows) + 1.2))
     axis.axvspan(94, 96, color=GREY, alpha=0.2, lw=0)
-    for place, (name, share, interval, _) in enumerate(reversed(rows)):
+    for place, (_, share, interval, _) in enumerate(reversed(rows)):
         color = BLUE if 94 <= share <= 96 else ORANGE
         axis.plot(interval or (share, share), (place, place), color=color, lw=1.5)
         axis.plot(share, place, "o", ms=4, color=color)
@@ -184,7 +190,9 @@ def main(arguments: list[str] | None = None) -> None:
     head = ("", "coverage", "95 % interval", "repetitions")
     certificates, errors = certificate_rows(repetitions, given.seeds), refined_rows(repetitions, given.seeds)
     for title, rows in (("Certificates of the error", certificates), ("Standard errors of values", errors)):
-        print(Table(head, tuple(rows), (), f"{title}, coverage of 95 % intervals, per cent"), *verdict(rows), "", sep="\n")
+        print(
+            Table(head, tuple(rows), (), f"{title}, coverage of 95 % intervals, per cent"), *verdict(rows), "", sep="\n"
+        )
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         draw(certificates + errors, given.out / "coverage.png")

@@ -47,9 +47,7 @@ def over_seeds(values: list[float]) -> tuple[float, tuple[float, float] | None]:
     return mean, (mean - half, mean + half)
 
 
-def share_covered(
-    values: np.ndarray, half: np.ndarray, truth: fastsa.Labels, level: float = 0.95
-) -> float:
+def share_covered(values: np.ndarray, half: np.ndarray, truth: fastsa.Labels, level: float = 0.95) -> float:
     """How many of the true values lie within `half` of `values`, the truth's own error being part of the interval."""
     z = stats.norm.ppf((1 + level) / 2)
     whole = np.sqrt(half**2 + (z * truth.stderr) ** 2)

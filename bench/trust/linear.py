@@ -1,4 +1,4 @@
-"""Linear problems whose truth, bias and noise are known: contexts b ~ N(0, diag(variances)), truth theta b, labels about it."""
+"""Linear problems of known truth, bias and noise: contexts b ~ N(0, diag(variances)), truth theta b, labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Linear:
-    """Truth theta [outputs, d] @ b, and labels theta b + bias [outputs, d] @ b + noise, of variance `noise` over outputs together.
+    """Truth theta [outputs, d] @ b; labels theta b + bias [outputs, d] @ b + noise, of summed variance `noise`.
 
     B and N are those of Covert et al. 2024, section 3: E |bias b|^2, and E |noise|^2.
     """
@@ -20,7 +20,9 @@ class Linear:
     variances: np.ndarray
 
     @staticmethod
-    def of(rng: np.random.Generator, d: int, outputs: int, *, B: float, N: float, variances: np.ndarray | None = None) -> Linear:
+    def of(
+        rng: np.random.Generator, d: int, outputs: int, *, B: float, N: float, variances: np.ndarray | None = None
+    ) -> Linear:
         """Directions of truth and bias are random; the variance of the truth is 1 and that of the bias B."""
         variances = np.ones(d) if variances is None else variances
         theta, bias = (rng.normal(size=(outputs, d)) for _ in range(2))
@@ -44,13 +46,29 @@ def ridge(b: np.ndarray, labels: np.ndarray, penalty: float = 0.0) -> np.ndarray
     return np.linalg.solve(b.T @ b + penalty * np.eye(b.shape[1]), b.T @ labels).T
 
 
+def least_squares_errors(seeds: int, n: int, d: int, outputs: int, *, N: float, B: float = 0.0) -> list[float]:
+    """Per seed the error of least squares on n labels of one problem."""
+    found = []
+    for seed in range(seeds):
+        rng = np.random.default_rng([seed, n, round(100 * N), round(1e4 * B)])
+        problem = Linear.of(rng, d, outputs, B=B, N=N)
+        b = problem.contexts(rng, n)
+        found.append(problem.error(ridge(b, problem.labels(rng, b))))
+    return found
+
+
 def projected_sgd(
-    theta: np.ndarray, variances: np.ndarray, noises: np.ndarray, radius: float, checkpoints: list[int], rng: np.random.Generator
+    theta: np.ndarray,
+    variances: np.ndarray,
+    noises: np.ndarray,
+    radius: float,
+    checkpoints: list[int],
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Excess losses [noises, checkpoints] of the averaged iterate of Theorem 1's algorithm, one run per noise.
 
-    Steps 2 / (alpha (t + 1)) with alpha = 2 lambda_min along g = 2 (theta_t b - label) b^T from 0, projected to the ball of
-    `radius`; averaged with weights 2 t / (T (T + 1)). Runs of different noise see the same contexts.
+    Steps 2 / (alpha (t + 1)) with alpha = 2 lambda_min along g = 2 (theta_t b - label) b^T from 0, projected to the
+    ball of `radius`; averaged with weights 2 t / (T (T + 1)). Runs of different noise see the same contexts.
     """
     outputs, d = theta.shape
     weights, summed = np.zeros((noises.size, outputs, d)), np.zeros((noises.size, outputs, d))

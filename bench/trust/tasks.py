@@ -23,7 +23,7 @@ WRONG = 0.1  # of the classes of a pool
 
 @dataclass(frozen=True)
 class Sizes:
-    """points or inputs labeled, those of them that are certified, validation points, and samples of every role."""
+    """items labeled, those of them that are certified, validation points, and samples of every role."""
 
     items: int
     certified: int
@@ -35,7 +35,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Task:
-    """fit(train labels, seed) answers predictions in the shape of the labels' mean of `certified`, positions of items."""
+    """fit(train labels, seed) predicts the items `certified`, in the shape of the mean of their labels."""
 
     name: str
     kind: str
@@ -98,9 +98,7 @@ def _digits_points(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
 
 
 def _noisy_set(name: str, which: str, sizes: Sizes, data_dir: Path | None) -> Task:
-    d = noisy_sets.load(
-        which, data.folder(data_dir), points=sizes.items, val=sizes.val, test=0, flipped=WRONG, seed=0
-    )
+    d = noisy_sets.load(which, data.folder(data_dir), points=sizes.items, val=sizes.val, test=0, flipped=WRONG, seed=0)
     shared = 4 if which == "fars" else 1
     return _valuation(name, sizes, fastsa.utilities.Logistic(), (d.X, d.y, d.X_val, d.y_val), shared=shared)
 
@@ -132,12 +130,14 @@ def _boosted_trees(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
 
 
 def _digits_inputs(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
-    """Players are the 16 squares of 2 x 2 pixels; an absent one is black. The network has seen inputs without squares."""
+    """Players are the 16 squares of 2 x 2 pixels; an absent one is black, as the network has seen it."""
     X, y = _digits()
     images, classes = torch.from_numpy(X).float(), torch.from_numpy(y)
     squares = (np.arange(64) // 8 // 2) * 4 + np.arange(64) % 8 // 2
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10), torch.nn.Softmax(dim=1))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10), torch.nn.Softmax(dim=1)
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(30):
         for rows in torch.randperm(len(classes)).split(64):

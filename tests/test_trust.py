@@ -1,0 +1,150 @@
+"""The experiments on trust: their formulas against simulations, and their small forms."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("scipy")
+sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
+
+from bench.trust import bounds, certificates, coverage, known_errors, linear, noise, theory  # noqa: E402
+from fastsa import estimators  # noqa: E402
+
+
+def noisy(truth, stderr, rng, samples=4):
+    return coverage.labels_of(
+        truth + stderr * np.sqrt(samples) * rng.normal(size=(samples, truth.size)), estimators.Distributional()
+    )
+
+
+def test_the_bound_of_equation_4_is_attained_by_a_shift_along_the_bias():
+    """Without noise L~ of truth + 2 x bias is B and L is 4 B: (sqrt(B) + sqrt(B))^2. Four standard errors."""
+    gap, low, error, high, inside, _ = bounds.one_bound(
+        "truth + 2 x the bias", 0.25, 0.0, 20, 20_000, np.random.default_rng(0)
+    )
+    assert error == pytest.approx(1.0) and inside and low < 0.01
+    assert high == pytest.approx(1.0, rel=0.04) and gap == pytest.approx(0.25, rel=0.04)
+
+
+def test_an_error_outside_both_sides_is_called_outside(monkeypatch):
+    monkeypatch.setattr(linear.Linear, "error", lambda self, weights: 1.2)
+    assert not bounds.one_bound("truth + 2 x the bias", 0.25, 0.0, 20, 20_000, np.random.default_rng(0))[4]
+
+
+def test_theorem_1_has_the_second_moment_of_contexts_weighted_by_their_squared_norm():
+    """The largest eigenvalue of Sigma_q of normal contexts, from 400,000 of them; 2 % are over five standard errors."""
+    variances, D, N = np.array([0.5, 1.0, 2.0]), 3.0, 0.7
+    b = np.random.default_rng(0).normal(size=(400_000, 3)) * np.sqrt(variances)
+    squares = (b**2).sum(axis=1)
+    largest = np.linalg.eigvalsh((b * squares[:, None]).T @ b / squares.sum())[-1]
+    expected = 4 * 3.5 * (N + 4 * largest * D**2) / (0.5 * 101)
+    assert linear.theorem_1(variances, np.array([N]), D, np.array([100])).item() == pytest.approx(expected, rel=0.02)
+
+
+def test_projected_sgd_takes_the_first_two_steps_of_theorem_1():
+    theta, variances = np.array([[1.0, -2.0]]), np.array([1.0, 0.5])
+    found = linear.projected_sgd(theta, variances, np.array([0.0]), 10.0, [1, 2], np.random.default_rng(3))
+    b = np.random.default_rng(3).normal(size=2) * np.sqrt(variances)  # the first step, of size 2 / (1 (1 + 1)), from 0
+    after = 2 * (theta[0] @ b) * b
+    after *= min(1.0, 10 / np.linalg.norm(after))
+    expected = [((w - theta[0]) ** 2) @ variances for w in (np.zeros(2), (0 * after + 2 * after) / 3)]
+    assert found[0].tolist() == pytest.approx(expected)
+
+
+def test_least_squares_errs_by_bias_plus_noise_times_d_over_n_minus_d_minus_1():
+    found = linear.least_squares_errors(200, 60, 20, 5, N=1.0, B=0.1)
+    expected, stderr = 0.1 + 20 / 39, np.std(found) / np.sqrt(200)
+    assert abs(np.mean(found) - expected) < 4 * stderr and stderr < 0.03 * expected
+
+
+def test_measured_noise_thresholds_are_where_the_formulas_say():
+    low, high, beyond = noise.crossings(400, 40, 0.2, 40, np.random.default_rng(0))
+    r = 40 / 359
+    assert low == pytest.approx(0.2 * (1 + r) / (1 - r), rel=0.05) and high == pytest.approx(0.8 / r - 0.2, rel=0.15)
+    assert 0.2 < beyond < 1
+
+
+def test_errors_against_a_noisy_truth_are_those_against_the_truth_itself():
+    """Four standard errors of 20,000 squares, which the truth's own noise would pass by far."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20_000)
+    measured = noisy(truth, 0.5, rng)
+    squared = known_errors.per_item((truth + 0.3)[:, None], measured)
+    assert abs(squared.mean() - 0.09) < 4 * squared.std() / np.sqrt(20_000) < 0.02
+    assert known_errors.signal(measured) == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_interval_of_a_difference_is_jackknifed_over_blocks_that_share_draws():
+    rng = np.random.default_rng(0)
+    repeated = np.repeat(rng.normal(size=100), 4)
+    alone, blocks = (
+        coverage.labels_of(rng.normal(size=(2, 400)), estimators.Distributional(shared=shared)) for shared in (1, 4)
+    )
+    widths = [
+        known_errors.half_width(known_errors.of_means(lambda x: x, repeated, labels=some)) for some in (alone, blocks)
+    ]
+    assert widths[1] / widths[0] == pytest.approx(2.0, rel=0.05)
+
+
+def test_certified_values_that_are_wrong_by_a_bias_are_called_outside():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=2000)
+    p, measured = (truth + 0.5 * rng.normal(size=2000))[:, None], noisy(truth, 0.1, rng)
+    right = certificates.certified(p, noisy(truth, 0.2, rng), measured)
+    wrong = certificates.certified(p, noisy(truth + 0.4, 0.2, rng), measured)
+    assert right["inside"] and right["half_width"] < 0.1 and not wrong["inside"]
+    assert right["known"][0] == pytest.approx(0.25, rel=0.15)
+
+
+def test_refined_errors_of_known_sources_are_at_the_bound():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=5000)
+    found = certificates.budget(
+        (truth + 0.5 * rng.normal(size=5000))[:, None], noisy(truth, 0.5, rng), noisy(truth, 0.05, rng)
+    )
+    assert found["to_bound"][0] == pytest.approx(1.0, abs=0.03) and found["to_better"][0] == pytest.approx(
+        0.5, abs=0.03
+    )
+    assert all(abs(found["covered"][which] - 0.95) < 0.015 for which in ("own, t", "pooled", "refined"))
+    assert found["covered"]["own, 1.96"] < 0.92
+
+
+def test_blocks_taken_as_independent_cover_too_seldom():
+    """60 repetitions: below 48 of 60 at 95 % happens once in 100,000."""
+    setting = coverage.BLOCKS[0]
+    hits = np.array([coverage.blocks(setting, np.random.default_rng(i)) for i in range(60)])
+    right, wrong = hits.sum(axis=0)
+    assert right >= 48 and wrong < right
+
+
+def test_certificates_of_two_tasks_are_printed_drawn_and_kept(tmp_path, capsys):
+    tasks = ["digits, KNN", "digits, MLP"]
+    certificates.main(["--small", "--seeds", "2", "--out", str(tmp_path), "--tasks", *tasks])
+    printed = capsys.readouterr().out
+    assert "of 4 task-seeds" in printed and "half-width at most 10 % of the error: FAILS on" in printed
+    found = json.loads((tmp_path / "certificates.json").read_text())
+    assert list(found) == tasks and (tmp_path / "certificates.png").stat().st_size > 10_000
+    for some in found.values():
+        assert [s["seed"] for s in some] == [0, 1] and some[0]["certified"] != some[1]["certified"]
+
+
+def test_the_small_theory_prints_four_tables_and_draws(tmp_path, capsys):
+    theory.main(["--small", "--seeds", "3", "--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert all(title in printed for title in ("Eq. 4:", "Theorem 1:", "Bias and noise", "Noise tolerance"))
+    assert "Theorem 1 holds in 60 of 60 checkpoints" in printed and (tmp_path / "theory.png").exists()
+    with pytest.raises(SystemExit):
+        theory.main(["--seeds", "1"])
+
+
+def test_coverage_outside_94_to_96_percent_is_called_a_failure():
+    rows = [("a", 95.0, None, 2000), ("b", 96.1, None, 2000), ("c, taken as independent", 80.0, None, 2000)]
+    assert coverage.verdict(rows) == ["94 to 96 %: kept by 1 of 2", "FAILS: b (96.1)"]
+    assert "too few to tell" in coverage.verdict([("a", 95.0, None, 50)])[0]
