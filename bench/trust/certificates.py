@@ -127,8 +127,8 @@ def certificates_table(found: dict[str, list[dict]]) -> Table:
         "95 % interval  ",
     )
     notes = (
-        "inside: seeds whose difference lies in its joint interval; then the mean and the largest half-width of that over",
-        "the known error; alone: the half-width of the certificate for the population of items, over its error.",
+        "inside: seeds whose difference lies in its joint interval; then the mean and the largest half-width of that",
+        "over the known error; alone: the half-width of the certificate for the population of items, over its error.",
     )
     return Table((*head, "inside", "half-width", "largest", "alone"), tuple(rows), notes, "Certified and known errors")
 
