@@ -242,6 +242,9 @@ def run(given: argparse.Namespace) -> dict[str, list[dict]]:
         truth = task.labels("truth", task.sizes.truth, 0)
         found[name] = [measured(task, truth, seed) for seed in range(given.seeds)]
         print(f"{name}: {task.sizes}, {time.perf_counter() - start:.0f} s", flush=True)
+        if given.out:
+            given.out.mkdir(parents=True, exist_ok=True)
+            (given.out / "certificates.json").write_text(json.dumps(found, indent=1))
     return found
 
 
@@ -263,8 +266,6 @@ def main(arguments: list[str] | None = None) -> None:
         sep="\n\n",
     )
     if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "certificates.json").write_text(json.dumps(found, indent=1))
         draw(found, given.out / "certificates.png")
 
 

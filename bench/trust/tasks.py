@@ -55,9 +55,9 @@ class Task:
 
 
 SIZES = {
-    "digits, KNN": Sizes(1000, 1000, 200, 5, 60, 400),
-    "Adult, logistic": Sizes(1000, 1000, 300, 5, 60, 300),
-    "FARS, logistic": Sizes(1000, 1000, 200, 5, 60, 300),
+    "digits, KNN": Sizes(1000, 1000, 200, 5, 150, 1000),
+    "Adult, logistic": Sizes(1000, 1000, 200, 5, 400, 1200),
+    "FARS, logistic": Sizes(1000, 1000, 200, 5, 200, 600),
     "Adult, boosted trees": Sizes(1000, 500, 0, 2, 16, 300),
     "digits, MLP": Sizes(1000, 500, 0, 2, 16, 300),
 }
@@ -94,23 +94,22 @@ def _digits_points(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
     wrong = rng.choice(n, round(WRONG * n), replace=False)
     given[wrong] = (given[wrong] + rng.integers(1, 10, wrong.size)) % 10
     val = slice(n, n + sizes.val)
-    return _valuation(name, sizes, fastsa.utilities.KNN(k=5), (X[:n], given, X[val], y[val]), shared=4)
+    return _valuation(name, sizes, fastsa.utilities.KNN(k=5), (X[:n], given, X[val], y[val]))
 
 
 def _noisy_set(name: str, which: str, sizes: Sizes, data_dir: Path | None) -> Task:
     d = noisy_sets.load(which, data.folder(data_dir), points=sizes.items, val=sizes.val, test=0, flipped=WRONG, seed=0)
-    shared = 4 if which == "fars" else 1
-    return _valuation(name, sizes, fastsa.utilities.Logistic(), (d.X, d.y, d.X_val, d.y_val), shared=shared)
+    return _valuation(name, sizes, fastsa.utilities.Logistic(), (d.X, d.y, d.X_val, d.y_val))
 
 
-def _valuation(name: str, sizes: Sizes, utility: fastsa.utilities.Utility, points: tuple, *, shared: int) -> Task:
+def _valuation(name: str, sizes: Sizes, utility: fastsa.utilities.Utility, points: tuple) -> Task:
     X, y = points[0], points[1].astype(np.int32)
 
     def fit(labels: fastsa.Labels, seed: int) -> np.ndarray:
         net = ValuationNet(seed=seed).fit(X, y, labels, n_classes=int(y.max()) + 1)
         return net.predict(X, y)[:, None]
 
-    estimator = estimators.Distributional(min_size=10, max_size=60, shared=shared)
+    estimator = estimators.Distributional(min_size=5, max_size=25, shared=4)
     game = games.DataGame(utility, *points)
     return Task(name, VALUATION, game, estimator, fit, np.arange(sizes.items), sizes)
 
