@@ -29,8 +29,15 @@ def test_two_processes(benchmark, compare, binary):
     walks = Walks.of_permutations(ops.permutations(N, 1, seed=0))
     one, two = (DataGame(SklearnUtility(LogisticRegression(), n_workers=n), *binary) for n in (1, 2))
     assert one.walk(walks).tobytes() == two.walk(walks).tobytes()
-    compare("refits of scikit-learn, two processes / one", lambda: two.walk(walks), lambda: one.walk(walks), bar=1.8,
-            our_work=N, their_work=N, of="refit")
+    compare(
+        "refits of scikit-learn, two processes / one",
+        lambda: two.walk(walks),
+        lambda: one.walk(walks),
+        bar=1.8,
+        our_work=N,
+        their_work=N,
+        of="refit",
+    )
     benchmark(lambda: two.walk(walks))
 
 
@@ -45,8 +52,15 @@ def test_many_models_at_once(benchmark, compare, binary):
         for size in range(1, 129):
             train(inputs[walks.players[:size]], classes[walks.players[:size]], validation)
 
-    compare(f"torch, {STEPS} steps: 32 models at once / one by one", lambda: game.walk(walks), one_by_one, bar=0,
-            our_work=128, their_work=128, of="training")
+    compare(
+        f"torch, {STEPS} steps: 32 models at once / one by one",
+        lambda: game.walk(walks),
+        one_by_one,
+        bar=0,
+        our_work=128,
+        their_work=128,
+        of="training",
+    )
     benchmark(lambda: game.walk(walks))
 
 

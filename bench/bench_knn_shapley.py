@@ -109,9 +109,7 @@ def test_variants(benchmark, variant, n):
     benchmark.group = f"knn_shapley, {n} x 256"
     X, y, X_val, y_val = arrays(n, 256)
     options = {"radius": 8.0} if variant == "threshold" else {}
-    values = benchmark(
-        lambda: fastsa.knn_shapley(X, y, X_val, y_val, variant=variant, n_threads=THREADS, **options)
-    )
+    values = benchmark(lambda: fastsa.knn_shapley(X, y, X_val, y_val, variant=variant, n_threads=THREADS, **options))
     assert np.isfinite(values).all()
     if benchmark.stats:
         benchmark.extra_info["ns_per_pair"] = benchmark.stats.stats.median / n / 256 * 1e9

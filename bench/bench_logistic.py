@@ -74,7 +74,11 @@ def test_softmax_pairs(benchmark, compare, digits, shared, bar):
     items = np.arange(64)
     draw = Distributional(shared=shared).draw(game, Part(items, SampleRange(0, "train", 0, 3)), n_threads=1)
     pairs = draw.items.size
-    sampled = [coalition for row in range(0, draw.walks.rows, max(1, draw.walks.rows // 6)) for coalition in _pair(draw.walks, row)]
+    sampled = [
+        coalition
+        for row in range(0, draw.walks.rows, max(1, draw.walks.rows // 6))
+        for coalition in _pair(draw.walks, row)
+    ]
 
     def ours():
         return game.walk(draw.walks, n_threads=1)

@@ -69,9 +69,7 @@ def test_subsets(benchmark, law):
 
 def test_draws_with_replacement(benchmark):
     ids, samples = np.arange(2000, dtype=np.uint64), np.zeros(2000, dtype=np.uint32)
-    benchmark(
-        lambda: ops.draws_with_replacement(1000, ids, samples, min_size=100, max_size=999, seed=0, n_threads=1)
-    )
+    benchmark(lambda: ops.draws_with_replacement(1000, ids, samples, min_size=100, max_size=999, seed=0, n_threads=1))
 
 
 def test_unpack(benchmark, orders):

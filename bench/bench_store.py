@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+
 from fastsa import LabelStore, LabelStream
 from fastsa.estimators import Distributional
 from fastsa.games import DataGame

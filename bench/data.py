@@ -45,7 +45,9 @@ def folder(given: str | os.PathLike[str] | None) -> Path:
     """The data folder; SystemExit says how to name one."""
     path = given or os.environ.get("FASTSA_DATA")
     if not path:
-        raise SystemExit("Name the data folder with --data-dir or FASTSA_DATA; python -m bench.data says what it holds.")
+        raise SystemExit(
+            "Name the data folder with --data-dir or FASTSA_DATA; python -m bench.data says what it holds."
+        )
     return Path(path)
 
 
@@ -59,7 +61,11 @@ def path_of(data_dir: Path, name: str) -> Path:
 def adult(data_dir: Path) -> Table:
     """48,842 rows, 13 variables: 5 standardised numbers and 8 one-hot categories."""
     with np.load(path_of(data_dir, "adult.npz"), allow_pickle=False) as file:
-        numeric, categorical, y = file["numeric"].astype(np.float32), file["categorical"], file["label"].astype(np.int64)
+        numeric, categorical, y = (
+            file["numeric"].astype(np.float32),
+            file["categorical"],
+            file["label"].astype(np.int64),
+        )
         names = [str(n) for n in (*file["numeric_names"], *file["categorical_names"])]
     numeric = (numeric - numeric.mean(axis=0)) / numeric.std(axis=0)
     columns, variable = [numeric], list(range(numeric.shape[1]))
@@ -71,7 +77,7 @@ def adult(data_dir: Path) -> Table:
 
 
 def fashion_mnist(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """"train" and "test": images float32 [n, 1, 28, 28], standardised, and classes int64 [n]."""
+    """ "train" and "test": images float32 [n, 1, 28, 28], standardised, and classes int64 [n]."""
     home = data_dir / "fashion-mnist" if (data_dir / "fashion-mnist").exists() else _DEBIAN
     if not home.exists():
         raise SystemExit(f"{data_dir / 'fashion-mnist'} is missing. {FILES['fashion-mnist/']}")
@@ -86,7 +92,7 @@ def fashion_mnist(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def vowels(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """"train" and "test": sequences float32 [n, 25, 12] and speakers int64 [n] of JapaneseVowels."""
+    """ "train" and "test": sequences float32 [n, 25, 12] and speakers int64 [n] of JapaneseVowels."""
     sets = {}
     for name in ("train", "test"):
         path = path_of(data_dir, "vowels/") / f"JapaneseVowels_eq_{name.upper()}.ts"
@@ -101,7 +107,7 @@ ELEMENTS = ("C", "N", "O", "S", "F", "Cl", "Br", "I", "P")
 
 
 def solubility(data_dir: Path, most_atoms: int = 20) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """"train" and "test": atoms float32 [n, most_atoms, 11], bonds [n, most_atoms, most_atoms], solubility class int64 [n].
+    """ "train" and "test": atoms float32 [n, most_atoms, 11], bonds [n, most_atoms, most_atoms], solubility class int64 [n].
 
     An atom is its element (one-hot, the last for others) and its number of bonds; larger molecules are left out.
     """
@@ -109,7 +115,12 @@ def solubility(data_dir: Path, most_atoms: int = 20) -> dict[str, tuple[np.ndarr
     for name in ("train", "test"):
         text = (path_of(data_dir, "solubility/") / f"solubility.{name}.sdf").read_text()
         molecules = [m.lstrip("\n").splitlines() for m in text.split("$$$$\n") if "SOL_classification" in m]
-        sets[name] = tuple(map(np.stack, zip(*(_molecule(m, most_atoms) for m in molecules if int(m[3][:3]) <= most_atoms), strict=True)))
+        sets[name] = tuple(
+            map(
+                np.stack,
+                zip(*(_molecule(m, most_atoms) for m in molecules if int(m[3][:3]) <= most_atoms), strict=True),
+            )
+        )
     return sets
 
 

@@ -112,7 +112,9 @@ def _of_every_game(game: Game, of_values: Callable[[NDArray[np.float64]], NDArra
     members = _all_coalitions(game.n_players)
     if game.item_players is not None:
         return of_values(game.evaluate(members))
-    return np.stack([of_values(game.evaluate(np.full(members.shape[0], item), members)) for item in range(game.ids.size)])
+    return np.stack(
+        [of_values(game.evaluate(np.full(members.shape[0], item), members)) for item in range(game.ids.size)]
+    )
 
 
 def _over_multisets(game: Game, law: NDArray[np.float64]) -> NDArray[np.float64]:

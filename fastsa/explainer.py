@@ -334,7 +334,11 @@ class AmortizedExplainer:
     ) -> None:
         """Fit the network, and with informed inputs the head and a network on what it leaves; select labels choose."""
         X = self._readable(X)
-        self.net_, self.head_, self.choice_ = net.fit(X, train, select=select, ends=both, progress=progress), None, "net"
+        self.net_, self.head_, self.choice_ = (
+            net.fit(X, train, select=select, ends=both, progress=progress),
+            None,
+            "net",
+        )
         predicted = net.predict(X, ends=both)
         if inputs is not None:
             head, beside = InformedHead().fit(inputs.values, train, ends=both), copy.copy(net)
@@ -416,7 +420,9 @@ def _kinds(informed: Any) -> bool | tuple[str, ...]:
     if isinstance(informed, (bool, np.bool_)):
         return bool(informed)
     if isinstance(informed, str) or not isinstance(informed, Sequence):
-        raise TypeError(f"informed is {informed!r}; expected True, False, or some of {INFORMED}, such as ('occlusion',).")
+        raise TypeError(
+            f"informed is {informed!r}; expected True, False, or some of {INFORMED}, such as ('occlusion',)."
+        )
     if not informed:
         raise ValueError(f"informed is empty; expected True, False, or some of {INFORMED}.")
     return tuple(_checks.choice("informed", kind, INFORMED) for kind in informed)
@@ -427,4 +433,6 @@ def _numpy(values: Any) -> NDArray[Any]:
 
 
 def _certificate(stored: dict[str, Any]) -> Certificate:
-    return Certificate(**{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()})
+    return Certificate(
+        **{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()}
+    )

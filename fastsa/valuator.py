@@ -90,7 +90,9 @@ class DataValuator:
         elif not isinstance(estimator, Estimator):
             raise TypeError(f"estimator is {estimator!r}; expected 'auto' or one of fastsa.estimators.")
         elif not estimator.unbiased:
-            raise ValueError(f"estimator is {estimator}, which is biased; its bias would pass for value. Give an unbiased one.")
+            raise ValueError(
+                f"estimator is {estimator}, which is biased; its bias would pass for value. Give an unbiased one."
+            )
         self.utility = utility
         self.estimator = estimator
         self.samples = _checks.count("samples", samples, least=2)
@@ -114,7 +116,9 @@ class DataValuator:
             Raises ValueError for a budget that buys no pilot.
         """
         if takes(self.utility) != "classes":
-            raise TypeError(f"utility is {self.utility!r}, which takes targets; the networks learn from classes. Use a LabelStream.")
+            raise TypeError(
+                f"utility is {self.utility!r}, which takes targets; the networks learn from classes. Use a LabelStream."
+            )
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
         self.classes_, self.plan_ = game.classes, None
@@ -163,12 +167,16 @@ class DataValuator:
     ) -> ValuationNet:
         """A network trained on four fifths of the labelled points, by units that share draws, and selected on the others."""
         drawn = np.unique(unit[labels.count > 0])
-        select = np.isin(unit, drawn[:: _SELECT_EVERY]) if drawn.size >= 2 * _SELECT_EVERY else np.zeros(y.size, np.bool_)
+        select = (
+            np.isin(unit, drawn[::_SELECT_EVERY]) if drawn.size >= 2 * _SELECT_EVERY else np.zeros(y.size, np.bool_)
+        )
         net = ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads)
         chosen = labels.only(select) if select.any() else None
         return net.fit(X, y, labels.only(~select), select=chosen, n_classes=self.classes_.size)
 
-    def _spend_rest(self, game: DataGame, budget: int, predictions: NDArray[np.float64], settings: dict[str, Any]) -> None:
+    def _spend_rest(
+        self, game: DataGame, budget: int, predictions: NDArray[np.float64], settings: dict[str, Any]
+    ) -> None:
         """Further samples, for what is left of the budget, where they take most off the error."""
         labels = self.halves_[0].merge(self.halves_[1])
         if shares_all_draws(labels):
@@ -232,7 +240,9 @@ class DataValuator:
         valuator.labels_, valuator.plan_ = labels, None
         valuator.nets_ = tuple(ValuationNet.load(folder / f"net-{place}.safetensors") for place in range(_NETS))
         with np.load(folder / "values.npz", allow_pickle=False) as archive:
-            valuator.classes_, valuator.values_, valuator.stderr_ = (archive[name] for name in ("classes", "values", "stderr"))
+            valuator.classes_, valuator.values_, valuator.stderr_ = (
+                archive[name] for name in ("classes", "values", "stderr")
+            )
         valuator.error_ = ValuationErrors(**{name: _certificate(one) for name, one in about["error"].items()})
         return valuator
 
@@ -279,7 +289,9 @@ def _automatic(n: int) -> Distributional:
 
 
 def _certificate(stored: dict[str, Any]) -> Certificate:
-    return Certificate(**{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()})
+    return Certificate(
+        **{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()}
+    )
 
 
 def _plain(classes: NDArray[Any]) -> NDArray[Any]:

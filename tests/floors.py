@@ -56,7 +56,10 @@ def imported(tree: ast.AST, module: str) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, f"fastsa.{a.name}") for a in node.names)
             elif source.startswith("fastsa."):
                 yield node.lineno, source
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("import_module", "__import__"):
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
             name = node.args[0] if node.args else None
             if isinstance(name, ast.Constant) and str(name.value).split(".")[0] == "fastsa":
                 yield node.lineno, str(name.value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from fastsa import estimators
 from synthetic_labels import labels_of
+
+from fastsa import estimators
 
 WIDTH = 20
 MISFIT = 0.3

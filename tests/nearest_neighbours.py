@@ -12,7 +12,8 @@ def squared_distances(X, X_val) -> list[list[Fraction]]:
     """[points][validation points], without rounding."""
     points = [[Fraction(float(v)) for v in x] for x in X]
     return [
-        [sum(((a - Fraction(float(b))) ** 2 for a, b in zip(p, v, strict=True)), Fraction(0)) for v in X_val] for p in points
+        [sum(((a - Fraction(float(b))) ** 2 for a, b in zip(p, v, strict=True)), Fraction(0)) for v in X_val]
+        for p in points
     ]
 
 

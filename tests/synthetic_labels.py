@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+
 from fastsa import Labels, estimators
 from fastsa.games import Roster
-from fastsa.ops import Moments
 from fastsa.labels import SampleRange
+from fastsa.ops import Moments
 
 
-def labels_of(samples, *, role="certify", first=0, seed=0, estimator=None, ids=None, one_game=True, fingerprint="synthetic"):
+def labels_of(
+    samples, *, role="certify", first=0, seed=0, estimator=None, ids=None, one_game=True, fingerprint="synthetic"
+):
     """Labels of `samples` [k, items, outputs], or [k, items, players, outputs] where every item is a game."""
     samples = np.asarray(samples, dtype=np.float64)
     k, n = samples.shape[:2]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from synthetic_labels import labels_of
+
 from fastsa import LabelStream, estimators, games
 from fastsa.amortize import refine
 from fastsa.planning import allocate, extended, refine_where
-from synthetic_labels import labels_of
 
 
 def left(error, noise, count):
@@ -104,7 +105,8 @@ def test_refined_values_of_uneven_counts_are_within_their_standard_errors():
 def test_items_that_share_draws_get_equally_many_and_halves_are_dealt_to_in_turn():
     game = games.FunctionGame(lambda c: c @ np.linspace(-1, 1, 64) + (c.sum(axis=1) % 2), 64)
     halves = [
-        LabelStream(game, estimators.Distributional(1, 6, shared=8), samples=2, first_sample=2 * h).collect() for h in (0, 1)
+        LabelStream(game, estimators.Distributional(1, 6, shared=8), samples=2, first_sample=2 * h).collect()
+        for h in (0, 1)
     ]
     more = refine_where(np.zeros(64), halves[0].merge(halves[1]), 64 * 3, groups=np.arange(64) // 32, seen=())
     assert (more.reshape(8, 8) == more[::8, None]).all() and 0 < more.sum() <= 64 * 3

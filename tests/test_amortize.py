@@ -192,9 +192,7 @@ def test_a_class_that_no_point_has_is_still_valued(planted):
 
 def test_the_start_knows_that_a_certain_classifier_expects_nothing(planted):
     """Averaged over the classifier's own probabilities, values of a point are the intercept, by construction."""
-    start = InfluenceStart.fit(
-        planted.X, planted.y, planted.train.mean[:, 0], np.full(400, 4.0), n_classes=3, seed=0
-    )
+    start = InfluenceStart.fit(planted.X, planted.y, planted.train.mean[:, 0], np.full(400, 4.0), n_classes=3, seed=0)
     _, probabilities = start._inputs(planted.X)
     expected = (probabilities * start.predict_all(planted.X)).sum(axis=1)
     np.testing.assert_allclose(expected, start.intercept[0], atol=1e-12)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import significance
-from fastsa import ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fastsa import ops
 
 PERMUTATION, SUBSET, BACKGROUND = 1, 2, 4
 IDS = st.one_of(st.integers(0, 3), st.integers(0, 2**48 - 1))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastsa import LabelStream, estimators
-from fastsa.metrics import bias_test
 from small_games import table
 from synthetic_labels import labels_of
+
+from fastsa import LabelStream, estimators
+from fastsa.metrics import bias_test
 
 
 def stream(game, estimator, samples, role):
@@ -18,7 +19,9 @@ def test_of_2000_pairs_without_bias_5_percent_are_below_5_percent():
     rng, below = np.random.default_rng(0), []
     for _ in range(2_000):
         truth = rng.normal(size=40)
-        a, b = (labels_of((truth + rng.normal(size=(k, 40)))[..., None], role=r) for k, r in ((3, "certify"), (5, "truth")))
+        a, b = (
+            labels_of((truth + rng.normal(size=(k, 40)))[..., None], role=r) for k, r in ((3, "certify"), (5, "truth"))
+        )
         result = bias_test(a, b)
         below.append([result.p_largest < 0.05, result.p_together < 0.05, result.p < 0.05])
     # Welch's freedom is nearly right: 2,000 repetitions have a standard error of 0.5 %.
@@ -32,7 +35,8 @@ def test_sgd_shapley_as_published_is_exposed_and_its_debiased_form_is_not():
 
     def against(estimator):  # a label of a pool: its spread is known from labels of disjoint samples
         parts = [
-            LabelStream(game, estimator, samples=50, first_sample=50 * b, role="certify").collect().mean for b in range(40)
+            LabelStream(game, estimator, samples=50, first_sample=50 * b, role="certify").collect().mean
+            for b in range(40)
         ]
         return bias_test(labels_of(np.stack(parts), estimator=estimators.PermutationShapley(), seed=9), plain)
 
@@ -49,12 +53,19 @@ def test_truncation_is_exposed():
 
 def test_bias_spread_thinly_is_found_by_the_sum_and_not_by_the_largest():
     rng = np.random.default_rng(3)
-    a, b = (labels_of((shift + rng.normal(size=(10, 5_000)))[..., None], role=r) for shift, r in ((0.2, "certify"), (0.0, "truth")))
+    a, b = (
+        labels_of((shift + rng.normal(size=(10, 5_000)))[..., None], role=r)
+        for shift, r in ((0.2, "certify"), (0.0, "truth"))
+    )
     result = bias_test(a, b)
     assert result.p_together < 1e-9 and result.p < 1e-8
     assert result.p_largest > 1e-3
-    shared = [labels_of(x.mean[None] + 0.1 * rng.normal(size=(9, 5_000, 1)), role=r, estimator=estimators.PermutationShapley())
-              for x, r in ((a, "certify"), (b, "truth"))]
+    shared = [
+        labels_of(
+            x.mean[None] + 0.1 * rng.normal(size=(9, 5_000, 1)), role=r, estimator=estimators.PermutationShapley()
+        )
+        for x, r in ((a, "certify"), (b, "truth"))
+    ]
     assert np.isnan(bias_test(*shared).p_together)
 
 

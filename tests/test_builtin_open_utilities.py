@@ -129,7 +129,9 @@ def _ridge_updates(add, data, state, players):
 
 def margins_after(players, X, y, X_val, alpha):
     """Ridge's margins [points, classes] from the weights that its score leaves in the state."""
-    data = Data(X, y.astype(np.int32), X_val, np.zeros(X_val.shape[0], np.int32), np.array([alpha, 0.0]), int(y.max()) + 1)
+    data = Data(
+        X, y.astype(np.int32), X_val, np.zeros(X_val.shape[0], np.int32), np.array([alpha, 0.0]), int(y.max()) + 1
+    )
     state = np.empty(Ridge.state_size(data))
     Ridge.reset(data, state)
     _ridge_updates(compiled_add(), data, state, players)
@@ -201,7 +203,11 @@ def test_equal_parameters_are_equal_utilities_and_print_alike():
         (lambda: Ridge(np.nan), ValueError, "alpha is nan"),
         (lambda: Ridge("1"), TypeError, "alpha is '1', a str"),
         (lambda: GaussianNB(-1e-9), ValueError, "var_smoothing is -1e-09"),
-        (lambda: GaussianNB(score="auc"), ValueError, "score is 'auc'; expected one of 'accuracy', 'balanced_accuracy', 'correct', 'log_loss'"),
+        (
+            lambda: GaussianNB(score="auc"),
+            ValueError,
+            "score is 'auc'; expected one of 'accuracy', 'balanced_accuracy', 'correct', 'log_loss'",
+        ),
         (lambda: LinearDiscriminant(1.5), ValueError, "shrinkage is 1.5; expected at most 1"),
         (lambda: LinearDiscriminant(0), ValueError, "shrinkage is 0.0"),
         (lambda: LinearDiscriminant(score=None), TypeError, "score is None"),

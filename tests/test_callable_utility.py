@@ -35,7 +35,9 @@ def test_every_value_is_the_functions_answer_for_its_multiset(data, walks):
     found = games.DataGame(CallableUtility(weighted_counts), **data).walk(walks)
     expected = [sum(5.0**p for p in members) for members in naive_walks.multisets_behind(walks)]
     assert found[:, 0].tolist() == expected
-    assert games.DataGame(CallableUtility(weighted_counts), **data).walk(walks, max_bytes=1).tobytes() == found.tobytes()
+    assert (
+        games.DataGame(CallableUtility(weighted_counts), **data).walk(walks, max_bytes=1).tobytes() == found.tobytes()
+    )
 
 
 def test_the_function_sees_the_games_data_and_cannot_change_it(data):
@@ -49,7 +51,9 @@ def test_the_function_sees_the_games_data_and_cannot_change_it(data):
 
 def test_coalitions_that_repeat_are_asked_for_once_and_empty_ones_when_the_game_is_made(data):
     asked = []
-    game = games.DataGame(CallableUtility(lambda counts, data: (asked.append(counts.copy()), counts.sum(axis=1))[1]), **data)
+    game = games.DataGame(
+        CallableUtility(lambda counts, data: (asked.append(counts.copy()), counts.sum(axis=1))[1]), **data
+    )
     assert [a.sum() for a in asked] == [0]
     walks = naive_walks.walks_of([[1, 2], [2, 1], [2, 1, 3]], [[0, 2], [2, 2], [2]], [[], [], []])
     assert game.walk(walks)[:, 0].tolist() == [0, 2, 2, 2, 2]
@@ -57,7 +61,9 @@ def test_coalitions_that_repeat_are_asked_for_once_and_empty_ones_when_the_game_
 
 
 def test_many_outputs_one_per_point_and_a_set_empty_score(data):
-    two = games.DataGame(CallableUtility(lambda c, d: np.stack([c.sum(1), -c.sum(1)], axis=1), n_outputs=2, empty=7.0), **data)
+    two = games.DataGame(
+        CallableUtility(lambda c, d: np.stack([c.sum(1), -c.sum(1)], axis=1), n_outputs=2, empty=7.0), **data
+    )
     assert two.evaluate(np.tri(2, N, dtype=bool)).tolist() == [[1.0, -1.0], [2.0, -2.0]]
     assert two.evaluate(np.zeros((1, N), dtype=bool)).tolist() == [[7.0, 7.0]]
     points = games.DataGame(CallableUtility(lambda c, d: np.outer(c.sum(1), d.y_val), n_outputs=None), **data)
@@ -74,7 +80,9 @@ def test_targets_reach_the_function_as_they_are(data):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_value_that_is_not_finite_is_refused_with_its_coalition(data, bad):
     game = games.DataGame(CallableUtility(lambda c, d: np.where(c[:, 4] > 1, bad, 0.0)), **data)
-    with pytest.raises(ValueError, match=rf"CallableUtility scored a coalition .* not finite: {bad} for 4 players \(1, 4, 4, 13\)"):
+    with pytest.raises(
+        ValueError, match=rf"CallableUtility scored a coalition .* not finite: {bad} for 4 players \(1, 4, 4, 13\)"
+    ):
         game.walk(naive_walks.walks_of([[4, 1, 4]], [[0, 2]], [[13]]))
 
 
@@ -107,9 +115,21 @@ def test_functions_of_other_names_are_other_utilities(data):
         (lambda data: CallableUtility(3), TypeError, "fn is 3"),
         (lambda data: CallableUtility(weighted_counts, n_outputs=0), ValueError, "n_outputs is 0"),
         (lambda data: CallableUtility(weighted_counts, takes="y"), ValueError, "takes is 'y'"),
-        (lambda data: games.DataGame(CallableUtility(lambda c, d: 0.0), **data), ValueError, r"fn answered shape \(\) for 1 coalitions; expected \(1, 1\) or \(1,\)"),
-        (lambda data: games.DataGame(CallableUtility(lambda c, d: c), **data), ValueError, r"fn answered shape \(1, 15\)"),
-        (lambda data: games.DataGame(CallableUtility(lambda c, d: ["a"] * len(c)), **data), TypeError, "fn answered dtype <U1"),
+        (
+            lambda data: games.DataGame(CallableUtility(lambda c, d: 0.0), **data),
+            ValueError,
+            r"fn answered shape \(\) for 1 coalitions; expected \(1, 1\) or \(1,\)",
+        ),
+        (
+            lambda data: games.DataGame(CallableUtility(lambda c, d: c), **data),
+            ValueError,
+            r"fn answered shape \(1, 15\)",
+        ),
+        (
+            lambda data: games.DataGame(CallableUtility(lambda c, d: ["a"] * len(c)), **data),
+            TypeError,
+            "fn answered dtype <U1",
+        ),
     ],
 )
 def test_bad_functions_are_refused(make, error, complaint, data):

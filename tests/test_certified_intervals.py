@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from synthetic_labels import labels_of
+
 from fastsa import estimators
 from fastsa.metrics import certify
-from synthetic_labels import labels_of
 
 MEASURES = ("error", "noise", "signal", "explained_variance", "attainable_correlation")
 REPETITIONS = 2_000
 
 
 def known(tau, noise, signal=1.0):
-    return dict(zip(MEASURES, (tau**2, noise, signal, 1 - tau**2 / signal, np.sqrt(signal / (signal + noise))), strict=True))
+    return dict(
+        zip(MEASURES, (tau**2, noise, signal, 1 - tau**2 / signal, np.sqrt(signal / (signal + noise))), strict=True)
+    )
 
 
 def covered(certificate, truth):
@@ -54,7 +57,11 @@ def test_blocks_of_ids_that_share_draws_cover_too_and_items_taken_as_independent
         samples = (truth + sigma * (0.9**0.5 * common + 0.1**0.5 * rng.normal(size=(k, n))))[..., None]
         p = truth + tau * rng.normal(size=n)
         for hits, shared in ((right, block), (wrong, 1))[: 1 + (repetition < 200)]:
-            hits.append(covered(certify(p, labels_of(samples, estimator=estimators.Distributional(shared=shared))), known(tau, 0.5))[0])
+            hits.append(
+                covered(
+                    certify(p, labels_of(samples, estimator=estimators.Distributional(shared=shared))), known(tau, 0.5)
+                )[0]
+            )
     assert abs(np.mean(right) - 0.95) <= 0.011
     assert np.mean(wrong) < 0.85
 
@@ -67,7 +74,10 @@ def test_samples_that_all_items_share_cover_at_least_as_often_as_they_say():
     for _ in range(1_000):
         common = rng.normal(size=(blocks, k, 8)) @ directions.T
         samples = truth + 0.3**0.5 * common + 0.7**0.5 * rng.normal(size=(blocks, k, n))
-        parts = [labels_of(s[..., None], first=k * b, estimator=estimators.PermutationShapley()) for b, s in enumerate(samples)]
+        parts = [
+            labels_of(s[..., None], first=k * b, estimator=estimators.PermutationShapley())
+            for b, s in enumerate(samples)
+        ]
         result = certify(p, *parts)
         hits.append(result.error.low <= error <= result.error.high)
         values.append(result.error.value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastsa import LabelStream, estimators, exact, games
-from fastsa.metrics import certify
 from small_games import table
 from synthetic_labels import labels_of
+
+from fastsa import LabelStream, estimators, exact, games
+from fastsa.metrics import certify
 
 MEASURES = ("error", "noise", "signal", "explained_variance", "attainable_correlation")
 
@@ -98,7 +99,9 @@ def test_where_items_share_draws_folds_of_items_certify_noise_as_skill_and_folds
 def test_folds_of_items_are_refused_where_a_draw_lies_in_two_of_them():
     samples = np.random.default_rng(10).normal(size=(3, 64, 1))
     p, folds = np.zeros(64), np.arange(64) % 2
-    shared = [labels_of(samples, first=3 * b, estimator=estimators.PermutationShapley(), role="train") for b in range(4)]
+    shared = [
+        labels_of(samples, first=3 * b, estimator=estimators.PermutationShapley(), role="train") for b in range(4)
+    ]
     with pytest.raises(ValueError, match="shares every sample among all items.*cross-fit by sample"):
         certify(p, *shared, folds=folds)
     blocks = labels_of(samples, estimator=estimators.Distributional(shared=32), role="train")
@@ -175,7 +178,9 @@ def test_single_samples_certify_in_pairs():
 
 
 def test_games_of_inputs_from_a_stream_are_certified():
-    game = games.ModelGame(lambda x: (x**2).sum(axis=1), np.random.default_rng(14).normal(size=(12, 3)), games.Baseline(np.zeros(3)))
+    game = games.ModelGame(
+        lambda x: (x**2).sum(axis=1), np.random.default_rng(14).normal(size=(12, 3)), games.Baseline(np.zeros(3))
+    )
     labels = LabelStream(game, estimators.PermutationShapley(), samples=3, role="certify").collect()
     result = certify(exact(game), labels)  # additive: every sample is the truth
     assert result.error.value == pytest.approx(0.0, abs=1e-24)

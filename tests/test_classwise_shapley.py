@@ -15,6 +15,7 @@ import pytest
 import significance
 import small_games
 import tolerance
+
 from fastsa import Labels, LabelStore, LabelStream, exact, games, utilities
 from fastsa.estimators import BanzhafMSR, ClasswiseShapley, Distributional, LeaveOneOut, PermutationShapley, from_config
 from fastsa.games import ClasswiseGame
@@ -111,7 +112,9 @@ def divided_by_its_own(right, y_val, c):
 
 
 @pytest.mark.parametrize(
-    "twin", [{"value": divided_by_its_own}, {"subsets": lambda others: [s for s in subsets_of(others) if s]}], ids=["own counts", "no empty subset"]
+    "twin",
+    [{"value": divided_by_its_own}, {"subsets": lambda others: [s for s in subsets_of(others) if s]}],
+    ids=["own counts", "no empty subset"],
 )
 def test_the_z_test_finds_other_definitions(twin):
     game, (X, y, X_val, y_val) = nearest_game(6, 2)
@@ -126,7 +129,9 @@ def test_a_coalition_earns_each_class_its_value():
     members = (np.arange(2**7)[:, None] >> np.arange(7)) & 1 == 1
     for c in range(3):
         expected = [value_of_class(right(np.flatnonzero(row).tolist()), y_val, c) for row in members]
-        np.testing.assert_allclose(game.evaluate(np.full(2**7, c), members).ravel(), expected, rtol=0, atol=tolerance.REORDERED)
+        np.testing.assert_allclose(
+            game.evaluate(np.full(2**7, c), members).ravel(), expected, rtol=0, atol=tolerance.REORDERED
+        )
 
 
 def test_classes_go_by_the_names_they_were_given():
@@ -157,7 +162,9 @@ def same_bytes(a, b):
     return (a.mean.tobytes(), a.stderr.tobytes()) == (b.mean.tobytes(), b.stderr.tobytes())
 
 
-@pytest.mark.parametrize("options", [{"n_threads": 2, "batch": 7}, {"max_bytes": 300}, {"batch": 10**6, "max_bytes": 10**8}])
+@pytest.mark.parametrize(
+    "options", [{"n_threads": 2, "batch": 7}, {"max_bytes": 300}, {"batch": 10**6, "max_bytes": 10**8}]
+)
 def test_labels_do_not_depend_on_threads_batches_or_memory(options):
     game, _ = nearest_game(7, 3)
     plain = LabelStream(game, ClasswiseShapley(), samples=60, n_threads=1).collect()
@@ -207,7 +214,9 @@ def zeros(counts, data):
 OF_TARGETS = utilities.CallableUtility(zeros, n_outputs=None, takes="targets")
 
 
-@pytest.mark.parametrize("utility", [utilities.KNN(1), utilities.KNN(1, "vote"), utilities.Logistic(), OF_TARGETS], ids=repr)
+@pytest.mark.parametrize(
+    "utility", [utilities.KNN(1), utilities.KNN(1, "vote"), utilities.Logistic(), OF_TARGETS], ids=repr
+)
 def test_utilities_without_an_output_per_point_are_refused(utility):
     X, y, X_val, y_val = data()
     y, y_val = (y + 0.5, y_val + 0.5) if getattr(utility, "takes", "") == "targets" else (y, y_val)

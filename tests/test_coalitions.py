@@ -8,10 +8,11 @@ from math import comb
 import numpy as np
 import pytest
 import significance
-from fastsa import ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from fastsa import ops
 
 THREADS = [2, 7]
 WIDTHS = [1, 2, 63, 64, 65, 130]
@@ -169,7 +170,10 @@ def test_draws_of_other_ids_samples_seeds_and_roles_differ():
     base = {"min_size": 20, "max_size": 20}
     drawn = [
         draw(1000, [i], [s], seed=seed, role=role, **base)[0].tobytes()
-        for i in (0, 2**48 - 1) for s in (0, 2**32 - 1) for seed in (0, 1) for role in ("train", "truth")
+        for i in (0, 2**48 - 1)
+        for s in (0, 2**32 - 1)
+        for seed in (0, 1)
+        for role in ("train", "truth")
     ]
     assert len(set(drawn)) == 16
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastsa.estimators import Distributional
 from synthetic_labels import labels_of
 
 from fastsa.amortize import conformal_interval
+from fastsa.estimators import Distributional
 
 
 class Biased(Distributional):
@@ -37,7 +37,9 @@ def coverage(rng, repeats, of="truth", against="truth", level=0.95, items=150, s
     return float(np.mean(shares)), float(np.mean(widths))
 
 
-@pytest.mark.parametrize(("noise", "items"), [(0.2, 150), (1.0, 150), (2.0, 800)], ids=["little noise", "some", "four times the error"])
+@pytest.mark.parametrize(
+    ("noise", "items"), [(0.2, 150), (1.0, 150), (2.0, 800)], ids=["little noise", "some", "four times the error"]
+)
 @pytest.mark.parametrize("players", [None, 3], ids=["points", "players"])
 def test_intervals_of_the_truth_cover_it_whatever_the_noise_of_the_labels(noise, items, players):
     """94 to 97 % over 40 calibrations; a calibration's coverage spreads by some 3 %, so that chance moves the mean by .5 %."""

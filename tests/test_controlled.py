@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import repeated_games
-from fastsa import LabelStream, estimators, exact, games, knn_shapley, utilities
 from significance import contradicts_truth
 from small_games import points, table
+
+from fastsa import LabelStream, estimators, exact, games, knn_shapley, utilities
 
 E = estimators
 
@@ -17,7 +18,9 @@ def near(n_players, share, seed=0):
     values, other = (np.random.default_rng(s).normal(size=(2**n_players, 2)) for s in (seed, seed + 100))
     powers = 1 << np.arange(n_players)
     mixed = share * values + (1 - share) * other
-    return games.FunctionGame(lambda c: values[c @ powers], n_players), games.FunctionGame(lambda c: mixed[c @ powers], n_players)
+    return games.FunctionGame(lambda c: values[c @ powers], n_players), games.FunctionGame(
+        lambda c: mixed[c @ powers], n_players
+    )
 
 
 def collected(game, estimator, samples=400, **more):
@@ -96,7 +99,9 @@ def test_a_control_fitted_to_the_samples_that_it_corrects_is_caught():
 def test_the_surrogate_meets_the_background_of_the_game():
     runs = 40
     exactly = repeated_games.marginal_case(runs)
-    cheap = games.ModelGame(lambda x: repeated_games.smooth(x) + 0.01 * x[:, :2] ** 3, exactly._bound._inputs, exactly.masker)
+    cheap = games.ModelGame(
+        lambda x: repeated_games.smooth(x) + 0.01 * x[:, :2] ** 3, exactly._bound._inputs, exactly.masker
+    )
     values = np.repeat(exact(games.ModelGame(cheap._model._fn, cheap._bound._inputs[:1], cheap.masker)), runs, axis=0)
     controlled = games.Controlled(exactly, cheap, values)
     assert controlled.draws_background
@@ -125,9 +130,7 @@ def test_the_same_labels_for_any_threads_batches_shards_and_extensions(estimator
     whole = LabelStream(game, estimator, samples=12, n_threads=1).collect()
     for options in ({"batch": 50, "n_threads": 2}, {"max_bytes": 3000}):
         np.testing.assert_array_equal(LabelStream(game, estimator, samples=12, **options).collect().mean, whole.mean)
-    parts = [
-        LabelStream(game, estimator, samples=6, first_sample=f, n_threads=1).collect() for f in (0, 6)
-    ]
+    parts = [LabelStream(game, estimator, samples=6, first_sample=f, n_threads=1).collect() for f in (0, 6)]
     np.testing.assert_allclose(parts[0].merge(parts[1]).mean, whole.mean, rtol=0, atol=1e-12)
 
 

@@ -11,6 +11,7 @@ import pytest
 import significance
 import small_games
 import tolerance
+
 from fastsa import LabelStream, exact, games
 from fastsa.estimators import (
     AdjustedMSR,
@@ -79,14 +80,17 @@ class UnweightedSizes(Semivalue):
         return np.full(n_players, 1 / n_players)
 
 
-@pytest.mark.parametrize(("twin", "make", "truth"), [
-    (WithoutTheOthers(), small_games.knn, BanzhafMSR()),
-    (WrongCoin(0.2), small_games.knn, BanzhafMSR(0.2)),
-    (WrongCoin(0.2), small_games.logistic, BanzhafMSR(0.2)),
-    (UnweightedSizes("beta", alpha=4), small_games.knn, Semivalue("beta", alpha=4)),
-    (UnweightedSizes("banzhaf", q=0.2), small_games.knn, Semivalue("banzhaf", q=0.2)),
-    (PermutationShapley(), small_games.knn, BetaShapley(4, 1)),
-])
+@pytest.mark.parametrize(
+    ("twin", "make", "truth"),
+    [
+        (WithoutTheOthers(), small_games.knn, BanzhafMSR()),
+        (WrongCoin(0.2), small_games.knn, BanzhafMSR(0.2)),
+        (WrongCoin(0.2), small_games.logistic, BanzhafMSR(0.2)),
+        (UnweightedSizes("beta", alpha=4), small_games.knn, Semivalue("beta", alpha=4)),
+        (UnweightedSizes("banzhaf", q=0.2), small_games.knn, Semivalue("banzhaf", q=0.2)),
+        (PermutationShapley(), small_games.knn, BetaShapley(4, 1)),
+    ],
+)
 def test_a_biased_twin_fails_the_same_test(twin, make, truth):
     game = make()
     labels = LabelStream(game, twin, samples=SAMPLES, seed=5).collect()
@@ -120,10 +124,25 @@ def test_on_additive_games_the_slope_of_estimate_on_truth_is_one(estimator):
     slope = weights @ labels.mean[:, 0]
     error = np.abs(weights) @ np.nan_to_num(labels.stderr[:, 0])  # as though all errors pulled together
     assert abs(slope - 1) < 5 * error + 1e-9
-    assert abs(slope - 0.8) > 5 * error or estimator in (BetaShapley(), SGDShapley(), Semivalue("beta", alpha=4, paired=False))
+    assert abs(slope - 0.8) > 5 * error or estimator in (
+        BetaShapley(),
+        SGDShapley(),
+        Semivalue("beta", alpha=4, paired=False),
+    )
 
 
-@pytest.mark.parametrize("estimator", [KernelSHAP(), KernelSHAP(paired=False), LeverageSHAP(), UnbiasedKernelSHAP(), SGDShapley(), PermutationShapley(antithetic=True)], ids=repr)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KernelSHAP(),
+        KernelSHAP(paired=False),
+        LeverageSHAP(),
+        UnbiasedKernelSHAP(),
+        SGDShapley(),
+        PermutationShapley(antithetic=True),
+    ],
+    ids=repr,
+)
 def test_values_share_out_what_everyone_earns(estimator):
     """These satisfy efficiency in every run, to rounding; nothing is left over or made up."""
     game = small_games.table(7, outputs=3)
@@ -136,7 +155,9 @@ def test_values_share_out_what_everyone_earns(estimator):
 def test_regressions_find_additive_games_at_once(estimator):
     game = games.FunctionGame(lambda c: 2.5 + c @ WORTH, 8)
     labels = LabelStream(game, estimator, samples=60).collect()
-    np.testing.assert_allclose(labels.mean[:, 0], WORTH, rtol=0, atol=1e-4 if isinstance(estimator, AdjustedMSR) else 1e-10)
+    np.testing.assert_allclose(
+        labels.mean[:, 0], WORTH, rtol=0, atol=1e-4 if isinstance(estimator, AdjustedMSR) else 1e-10
+    )
 
 
 def test_pools_need_every_player_of_a_data_set_and_nobody_else():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+
 from fastsa import LabelStream
 from fastsa.amortize import DatamodelNet, member_regression, weights_file
 from fastsa.amortize.pair_inputs import PairInputs
@@ -137,7 +138,11 @@ def test_points_without_samples_take_no_part(world):
         given = mean.copy()
         given[::2] = garbage
         labels = SimpleNamespace(mean=given, count=count)
-        return DatamodelNet(epochs=2).fit(world.X, world.y, *world.seen, labels, n_classes=2).predict(world.X, world.y, *world.seen)
+        return (
+            DatamodelNet(epochs=2)
+            .fit(world.X, world.y, *world.seen, labels, n_classes=2)
+            .predict(world.X, world.y, *world.seen)
+        )
 
     assert fitted(np.nan).tobytes() == fitted(1e6).tobytes()
 
@@ -158,7 +163,9 @@ def test_a_fit_repeats_and_leaves_torchs_generator_alone(world, labels):
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     made = [
-        DatamodelNet(epochs=2, seed=seed).fit(world.X, world.y, *world.seen, labels[0], n_classes=2).predict(world.X, world.y, *world.seen)
+        DatamodelNet(epochs=2, seed=seed)
+        .fit(world.X, world.y, *world.seen, labels[0], n_classes=2)
+        .predict(world.X, world.y, *world.seen)
         for seed in (4, 4, 5)
     ]
     assert torch.equal(torch.random.get_rng_state(), before)

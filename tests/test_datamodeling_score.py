@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastsa.metrics import datamodeling_score
 from scipy.stats import spearmanr
+
+from fastsa.metrics import datamodeling_score
 
 
 def world(rng, points, subsets, n=12):
@@ -30,7 +31,9 @@ def test_it_is_the_mean_of_scipys_correlations(rounded):
 def test_only_the_ranks_count():
     effects, coalitions, outputs = world(np.random.default_rng(1), 5, 40)
     made = datamodeling_score(effects, coalitions, outputs)
-    assert datamodeling_score(3.0 * effects, coalitions, np.exp(outputs)).by_point == pytest.approx(made.by_point, abs=1e-12)
+    assert datamodeling_score(3.0 * effects, coalitions, np.exp(outputs)).by_point == pytest.approx(
+        made.by_point, abs=1e-12
+    )
     assert datamodeling_score(-effects, coalitions, outputs).score == pytest.approx(-made.score, abs=1e-12)
 
 
@@ -66,7 +69,9 @@ def test_the_interval_covers_new_subsets_and_new_validation_points():
 def test_it_depends_on_its_seed_alone():
     given = world(np.random.default_rng(4), 5, 40)
     one, two = datamodeling_score(*given, seed=1), datamodeling_score(*given, seed=1)
-    assert (one.low, one.high) == (two.low, two.high) != (datamodeling_score(*given).low, datamodeling_score(*given).high)
+    assert (
+        (one.low, one.high) == (two.low, two.high) != (datamodeling_score(*given).low, datamodeling_score(*given).high)
+    )
 
 
 def test_refusals():

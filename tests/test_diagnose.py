@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fastsa import AmortizedExplainer, DataValuator, LabelStream, diagnose, exact, estimators, games
+from known_amortizers import world
+from synthetic_labels import labels_of
+
+from fastsa import AmortizedExplainer, DataValuator, LabelStream, diagnose, estimators, exact, games
 from fastsa.amortize import AttributionNet
 from fastsa.planning import FAILURES, Fit
 from fastsa.planning.fit import simple
 from fastsa.utilities import KNN
-from known_amortizers import world
-from synthetic_labels import labels_of
 
 
 def halves_of(samples):
@@ -158,10 +159,17 @@ def small_net():
 def test_an_explainer_is_judged_by_labels_that_are_drawn():
     X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     model = lambda x: x[:, 0] * x[:, 1] + x[:, 2]  # noqa: E731
-    explainer = AmortizedExplainer(model, games.Baseline(np.zeros(4)), samples=4, net=small_net(), n_threads=1).fit(X, progress=False)
+    explainer = AmortizedExplainer(model, games.Baseline(np.zeros(4)), samples=4, net=small_net(), n_threads=1).fit(
+        X, progress=False
+    )
     assert "labels biased" not in diagnose(explainer, X).names
     raw = AmortizedExplainer(
-        model, games.Baseline(np.zeros(4)), estimator=estimators.SGDShapley(debiased=False), samples=40, net=small_net(), n_threads=1
+        model,
+        games.Baseline(np.zeros(4)),
+        estimator=estimators.SGDShapley(debiased=False),
+        samples=40,
+        net=small_net(),
+        n_threads=1,
     ).fit(X, progress=False)
     assert "labels biased" in diagnose(raw, X).names
     with pytest.raises(ValueError, match="X holds other inputs"):

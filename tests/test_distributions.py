@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastsa.metrics.distributions import chi_square_tail, normal_scores, student_t_quantile, student_t_two_sided
 from scipy import stats
+
+from fastsa.metrics.distributions import chi_square_tail, normal_scores, student_t_quantile, student_t_two_sided
 
 
 @pytest.mark.parametrize("freedom", [0.7, 1, 2, 4.3, 30, 1e3, 1e5])

@@ -42,7 +42,9 @@ def test_the_mean_is_nearer_than_the_members_by_exactly_their_variance(fitted, t
     of_members, of_mean = np.mean((each - truth) ** 2), np.mean((fitted.predict(NEW) - truth) ** 2)
     np.testing.assert_allclose(of_members - of_mean, np.mean(fitted.spread(NEW) ** 2) * 2 / 3, rtol=1e-9)
     assert of_mean < of_members
-    np.testing.assert_array_equal(each[2], new_net(9).fit(X, drawn(X, 2, "train"), select=drawn(X, 1, "select")).predict(NEW))
+    np.testing.assert_array_equal(
+        each[2], new_net(9).fit(X, drawn(X, 2, "train"), select=drawn(X, 1, "select")).predict(NEW)
+    )
 
 
 def test_members_disagree_where_they_are_wrong(fitted, truth):

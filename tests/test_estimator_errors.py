@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import repeated_games
 import significance
+from scipy import stats
+
 from fastsa import exact, games
 from fastsa.estimators import (
     LIME,
@@ -19,7 +21,6 @@ from fastsa.estimators import (
     SGDShapley,
     UnbiasedKernelSHAP,
 )
-from scipy import stats
 
 CASES = {
     "table": lambda runs: repeated_games.table_case(runs, 4),
@@ -64,7 +65,9 @@ def test_intervals_cover_what_they_estimate_as_often_as_they_say(case, estimator
     assert 0.93 < covered[:, varies].mean() < 0.97
 
 
-@pytest.mark.parametrize(("estimator", "samples"), [(KernelSHAP(), 8), (LeverageSHAP(), 8), (KernelSHAP(paired=False), 10)])
+@pytest.mark.parametrize(
+    ("estimator", "samples"), [(KernelSHAP(), 8), (LeverageSHAP(), 8), (KernelSHAP(paired=False), 10)]
+)
 def test_errors_of_regressions_are_scaled_by_the_samples_that_are_spare(estimator, samples):
     """At few samples the mean squared standard error is that of the runs within a third; by the sum alone it is half of it."""
     game = games.ModelGame(repeated_games.table_model(4, 1, seed=2)[0], np.ones((4000, 4)), games.Baseline())

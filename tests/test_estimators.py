@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import significance
 import small_games
+
 from fastsa import LabelStream, estimators, exact
 from fastsa.estimators import Distributional, Draw, Part, PermutationShapley, SampleRange
 
@@ -167,7 +168,9 @@ def test_shares_keep_errors_apart_only_where_they_say_so():
     game = small_games.table(5, outputs=1)
 
     def errors(estimator):
-        runs = [LabelStream(game, estimator, samples=1, first_sample=s, seed=9).collect().mean[:, 0] for s in range(600)]
+        runs = [
+            LabelStream(game, estimator, samples=1, first_sample=s, seed=9).collect().mean[:, 0] for s in range(600)
+        ]
         return np.array(runs).T
 
     alone = errors(Distributional(2, 2))
@@ -190,7 +193,9 @@ def test_laws_of_size_are_probabilities(estimator):
     assert (law >= 0).all() and abs(law.sum() - 1) < significance.ROUNDING
 
 
-@pytest.mark.parametrize("estimator", [PermutationShapley(min_size=np.int64(2)), Distributional(np.int32(1), np.int64(4), np.uint8(2))])
+@pytest.mark.parametrize(
+    "estimator", [PermutationShapley(min_size=np.int64(2)), Distributional(np.int32(1), np.int64(4), np.uint8(2))]
+)
 def test_an_estimator_is_made_again_from_its_settings(estimator):
     import json
 

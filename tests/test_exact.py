@@ -10,12 +10,15 @@ import nearest_neighbours
 import numpy as np
 import pytest
 import tolerance
+
 from fastsa import estimators, exact, games, utilities
 
 
 def table_game(n_players, outputs=2, seed=0):
     table = np.random.default_rng(seed).normal(size=(2**n_players, outputs))
-    return games.FunctionGame(lambda c: table[c @ (1 << np.arange(n_players))], n_players), lambda members: table[sum(1 << p for p in set(members))]
+    return games.FunctionGame(lambda c: table[c @ (1 << np.arange(n_players))], n_players), lambda members: table[
+        sum(1 << p for p in set(members))
+    ]
 
 
 def by_orders(n, v, first=0, last=None):
@@ -121,7 +124,9 @@ def test_distributional_values_of_a_logistic_game_are_those_of_refits():
 
 def test_shared_coalitions_do_not_change_what_is_estimated():
     game, _ = table_game(4, seed=8)
-    assert (exact(game, estimators.Distributional(1, 3, shared=2)) == exact(game, estimators.Distributional(1, 3))).all()
+    assert (
+        exact(game, estimators.Distributional(1, 3, shared=2)) == exact(game, estimators.Distributional(1, 3))
+    ).all()
 
 
 def test_sixteen_players_are_enumerated_and_seventeen_refused():

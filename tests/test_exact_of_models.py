@@ -7,6 +7,7 @@ from math import factorial
 
 import numpy as np
 import pytest
+
 from fastsa import exact, games
 
 AGREES = 1e-9  # relative to the largest value: sums of a few hundred model outputs in another order
@@ -26,7 +27,9 @@ def models(X, y):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    mlp = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0, solver="lbfgs"))
+    mlp = make_pipeline(
+        StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0, solver="lbfgs")
+    )
     thirds = np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))
     yield "trees", GradientBoostingRegressor(n_estimators=30, random_state=0).fit(X, y), "predict"
     yield "network", mlp.fit(X, y), "predict"

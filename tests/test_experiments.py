@@ -141,5 +141,7 @@ def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
 
     informed.main(["--small"])
     shown = capsys.readouterr().out
-    spent = [int(line.split('"evaluations": ')[1].split(",")[0]) for line in shown.splitlines() if '"evaluations"' in line]
+    spent = [
+        int(line.split('"evaluations": ')[1].split(",")[0]) for line in shown.splitlines() if '"evaluations"' in line
+    ]
     assert len(spent) == 4 and max(spent) < 1.03 * 12 * 200 and min(spent) > 0.85 * 12 * 200

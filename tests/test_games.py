@@ -7,6 +7,7 @@ import nearest_neighbours
 import numpy as np
 import pytest
 import tolerance
+
 from fastsa import games, utilities
 
 EVERY_PAIR = np.array([[False, False], [True, False], [False, True], [True, True]])
@@ -43,7 +44,15 @@ def test_no_coalitions_have_no_values():
     assert games.DataGame(utilities.KNN(1), *points()).evaluate(np.zeros((0, 12), bool)).shape == (0, 1)
 
 
-@pytest.mark.parametrize("answer", [lambda c: np.zeros((len(c), 2, 2)), lambda c: 1.0, lambda c: np.zeros(len(c) + 1), lambda c: np.zeros((len(c), 0))])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda c: np.zeros((len(c), 2, 2)),
+        lambda c: 1.0,
+        lambda c: np.zeros(len(c) + 1),
+        lambda c: np.zeros((len(c), 0)),
+    ],
+)
 def test_an_answer_of_another_shape_is_refused(answer):
     with pytest.raises(ValueError, match="fn answered shape"):
         games.FunctionGame(answer, 3)
@@ -62,13 +71,17 @@ def test_an_answer_that_is_not_finite_is_refused(bad):
         game.evaluate(EVERY_PAIR)
 
 
-@pytest.mark.parametrize("answer", [lambda c: np.array(["a"] * len(c)), lambda c: [None] * len(c), lambda c: np.zeros(len(c)) * 1j])
+@pytest.mark.parametrize(
+    "answer", [lambda c: np.array(["a"] * len(c)), lambda c: [None] * len(c), lambda c: np.zeros(len(c)) * 1j]
+)
 def test_an_answer_that_is_not_a_real_number_is_refused(answer):
     with pytest.raises(TypeError, match="fn answered dtype"):
         games.FunctionGame(answer, 2)
 
 
-@pytest.mark.parametrize("make", [lambda: games.FunctionGame(lambda c: c[:, 0], 12), lambda: games.DataGame(utilities.KNN(1), *points())])
+@pytest.mark.parametrize(
+    "make", [lambda: games.FunctionGame(lambda c: c[:, 0], 12), lambda: games.DataGame(utilities.KNN(1), *points())]
+)
 def test_coalitions_must_be_booleans_of_all_players(make):
     game = make()
     with pytest.raises(TypeError, match="coalitions have dtype int64"):
@@ -108,7 +121,11 @@ def test_any_layout_and_real_type_of_features_is_taken_and_left_as_it_was():
 def test_a_game_keeps_its_own_copy_of_what_it_was_given():
     X, y, X_val, y_val = points()
     game = games.DataGame(utilities.KNN(2, "vote"), X, y, X_val, y_val, ids=(ids := np.arange(12)))
-    before = games.DataGame(utilities.KNN(2, "vote"), X.copy(), y, X_val.copy(), y_val).evaluate(np.ones((1, 12), bool)).item()
+    before = (
+        games.DataGame(utilities.KNN(2, "vote"), X.copy(), y, X_val.copy(), y_val)
+        .evaluate(np.ones((1, 12), bool))
+        .item()
+    )
     X[:] = 0.0
     X_val[:] = 0.0
     ids[:] = 5
@@ -121,7 +138,12 @@ def test_items_outside_the_pool_only_branch():
     game = games.DataGame(utilities.KNN(1), X[:9], y[:9], X_val, y_val, X_items=X[9:], y_items=y[9:])
     assert game.n_players == 9 and game.item_players.tolist() == [9, 10, 11] and game.ids.tolist() == [0, 1, 2]
     joined = game.walk(naive_walks.walks_of([[0]], [[]], [[10]]))
-    assert joined.item() == games.DataGame(utilities.KNN(1), X, y, X_val, y_val).evaluate(np.eye(12, dtype=bool)[[0]] | np.eye(12, dtype=bool)[[10]]).item()
+    assert (
+        joined.item()
+        == games.DataGame(utilities.KNN(1), X, y, X_val, y_val)
+        .evaluate(np.eye(12, dtype=bool)[[0]] | np.eye(12, dtype=bool)[[10]])
+        .item()
+    )
     with pytest.raises(ValueError, match="coalitions have shape"):
         game.evaluate(np.ones((1, 12), dtype=bool))
 
@@ -135,7 +157,12 @@ def test_ids_are_positions_unless_given():
 def test_one_game_has_one_fingerprint_however_it_was_written():
     X, y, X_val, y_val = points()
     one = games.DataGame(utilities.Logistic(C=1), X, y, X_val, y_val).fingerprint
-    assert games.DataGame(utilities.Logistic(C=np.float64(1.0)), X.tolist(), y, np.asfortranarray(X_val), y_val).fingerprint == one
+    assert (
+        games.DataGame(
+            utilities.Logistic(C=np.float64(1.0)), X.tolist(), y, np.asfortranarray(X_val), y_val
+        ).fingerprint
+        == one
+    )
     two = games.DataGame(utilities.KNN(3), X, y, X_val, y_val).fingerprint
     assert games.DataGame(utilities.KNN(np.int64(3)), X, y, X_val, y_val).fingerprint == two
 

@@ -91,7 +91,9 @@ def test_a_head_finds_the_closed_form_from_noisy_labels():
 def test_at_equal_evaluations_it_is_far_nearer_than_a_network_from_scratch():
     """Occlusion and alone cost what an antithetic permutation does: three samples and both against four samples."""
     truth = fastsa.exact(games.ModelGame(quadratic, X, games.Baseline()))
-    plain = AmortizedExplainer(quadratic, games.Baseline(), samples=4, net=AttributionNet(epochs=40, efficiency=True)).fit(X, progress=False)
+    plain = AmortizedExplainer(
+        quadratic, games.Baseline(), samples=4, net=AttributionNet(epochs=40, efficiency=True)
+    ).fit(X, progress=False)
     told = AmortizedExplainer(
         quadratic, games.Baseline(), samples=3, informed=True, net=AttributionNet(epochs=10, efficiency=True)
     ).fit(X, progress=False)
@@ -115,7 +117,12 @@ def test_the_network_learns_what_the_head_leaves_and_is_chosen():
 
 @pytest.mark.parametrize(
     ("off", "choice"),
-    [((0.0, 1.0, 0.5), "net"), ((0.5, 1.0, 0.0), "head and net"), ((0.5, 0.0, 0.5), "head"), ((0.01, 0.01, 0.01), "head")],
+    [
+        ((0.0, 1.0, 0.5), "net"),
+        ((0.5, 1.0, 0.0), "head and net"),
+        ((0.5, 0.0, 0.5), "head"),
+        ((0.01, 0.01, 0.01), "head"),
+    ],
 )
 def test_the_best_of_network_head_and_both_is_chosen_and_the_head_where_they_are_alike(off, choice):
     game = games.ModelGame(quadratic, X, games.Baseline())
@@ -194,7 +201,10 @@ def test_values_of_other_estimators_are_informed_too():
     game = games.ModelGame(quadratic, X, games.Baseline())
     truth = fastsa.exact(game, index="banzhaf")
     banzhaf = estimators.BanzhafMSR()
-    assert AmortizedExplainer(quadratic, games.Baseline(), estimator=banzhaf, informed=True)._new_net(banzhaf).scale == "global"
+    assert (
+        AmortizedExplainer(quadratic, games.Baseline(), estimator=banzhaf, informed=True)._new_net(banzhaf).scale
+        == "global"
+    )
     told = AmortizedExplainer(
         quadratic, games.Baseline(), estimator=banzhaf, samples=40, informed=True, net=AttributionNet(epochs=5)
     ).fit(X, progress=False)

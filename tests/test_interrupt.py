@@ -32,19 +32,24 @@ LONG = {
     "knn permutations": "games.DataGame(utilities.KNN(5), *data(4000, 1000, 4, 3)), estimators.PermutationShapley()",
     "a function": "games.FunctionGame(lambda c: c @ np.arange(500.0), 500), estimators.PermutationShapley()",
 }
-STREAM = SETUP + """
+STREAM = (
+    SETUP
+    + """
 game, estimator = {job}
 stream = fastsa.LabelStream(game, estimator, samples=10**6, n_threads=2, batch={batch})
 print("ready", flush=True)
 {use}
 print("finished")
 """
+)
 USES = {"collected": "stream.collect()", "iterated": "for batch in stream: pass"}
 
 
 def interrupted(script) -> tuple[int, str, float]:
     """Exit code, error text and the seconds from SIGINT to the end of a process that printed 'ready'."""
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline().strip() == "ready", process.stderr.read()
         time.sleep(0.4)
@@ -57,31 +62,44 @@ def interrupted(script) -> tuple[int, str, float]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-@pytest.mark.parametrize(("job", "use"), [
-    ("logistic permutations", "collected"), ("logistic draws", "iterated"), ("knn permutations", "collected"), ("a function", "collected"),
-])
+@pytest.mark.parametrize(
+    ("job", "use"),
+    [
+        ("logistic permutations", "collected"),
+        ("logistic draws", "iterated"),
+        ("knn permutations", "collected"),
+        ("a function", "collected"),
+    ],
+)
 def test_ctrl_c_ends_a_stream_with_keyboard_interrupt(job, use):
     """About a second is promised; three allow for a busy machine. A call of a user's function is never broken off."""
-    code, error, seconds = interrupted(STREAM.format(job=LONG[job], use=USES[use], batch=10**4 if job == "a function" else 10**7))
+    code, error, seconds = interrupted(
+        STREAM.format(job=LONG[job], use=USES[use], batch=10**4 if job == "a function" else 10**7)
+    )
     assert code == -signal.SIGINT and error.strip().endswith("KeyboardInterrupt"), error
     assert seconds < 3
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_ends_a_plain_operation():
-    script = SETUP + """
+    script = (
+        SETUP
+        + """
 from fastsa import ops
 out = np.empty((2000, 50_000), dtype=np.int32)
 print("ready", flush=True)
 while True:
     ops.permutations(50_000, 2000, seed=0, out=out, n_threads=2)
 """
+    )
     code, error, seconds = interrupted(script)
     assert code == -signal.SIGINT and error.strip().endswith("KeyboardInterrupt"), error
     assert seconds < 3
 
 
-WALK = SETUP + """
+WALK = (
+    SETUP
+    + """
 import resource
 X, y, X_val, y_val = data(10_000, 1000, {d}, 2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -91,6 +109,7 @@ assert (labels.count == {samples}).all() and np.isfinite(labels.mean).all()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print((peak - before) / 1024)
 """
+)
 
 
 def megabytes_above_inputs(**job) -> float:

@@ -9,7 +9,8 @@ from test_knn_shapley_oracle import INDICES, TOLERANCE, computed, enumerated, pr
 
 import fastsa
 from fastsa._checks import BackendUnavailable
-from fastsa.ops import device_neighbors, knn_shapley as closed_forms, neighbors
+from fastsa.ops import device_neighbors, neighbors
+from fastsa.ops import knn_shapley as closed_forms
 
 FORWARD, REVERSE, SHUFFLED = 0, 1, 2
 # Threads per block, blocks of a grid over rows, order: one thread, fewer than stretches of ranks, more than there are.
@@ -171,10 +172,10 @@ def test_values_stay_where_X_is(emulated_cuda):
     (X, y, X_val, y_val), options = arguments("soft", 60, 9, 3)
     expected = fastsa.knn_shapley(X, y, X_val, y_val, **options)
     to = emulated_cuda.cupy.asarray
-    for given in ((to(X), y, X_val, y_val), (to(X), to(y), to(X_val), to(y_val)), (X, to(y), to(X_val), y_val)):
-        values = fastsa.knn_shapley(*given, device="cuda", **options)
-        (block,) = fastsa.knn_shapley(*given, device="cuda", reduce=False, **options)
-        kind = emulated_cuda.cupy.ndarray if isinstance(given[0], emulated_cuda.cupy.ndarray) else np.ndarray
+    for where in ((to(X), y, X_val, y_val), (to(X), to(y), to(X_val), to(y_val)), (X, to(y), to(X_val), y_val)):
+        values = fastsa.knn_shapley(*where, device="cuda", **options)
+        (block,) = fastsa.knn_shapley(*where, device="cuda", reduce=False, **options)
+        kind = emulated_cuda.cupy.ndarray if isinstance(where[0], emulated_cuda.cupy.ndarray) else np.ndarray
         assert type(values) is kind and type(block) is kind
         np.testing.assert_allclose(values, expected, rtol=0, atol=TOLERANCE)
 
@@ -256,10 +257,10 @@ BROKEN = {
 @pytest.mark.parametrize("message", BROKEN, ids=str)
 def test_device_arrays_are_checked_like_those_of_the_host(emulated_cuda, message):
     (X, y, X_val, y_val), options = arguments("hard", 20, 3, 2)
-    X = BROKEN[message](X)
-    for X in (X, emulated_cuda.cupy.asarray(X)):
+    broken = BROKEN[message](X)
+    for array in (broken, emulated_cuda.cupy.asarray(broken)):
         with pytest.raises(ValueError, match=message):
-            fastsa.knn_shapley(X, y, X_val, y_val, device="cuda", **options)
+            fastsa.knn_shapley(array, y, X_val, y_val, device="cuda", **options)
 
 
 def test_a_device_array_is_refused_on_the_host():

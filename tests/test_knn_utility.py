@@ -7,8 +7,9 @@ import nearest_neighbours
 import numpy as np
 import pytest
 import tolerance
-from fastsa import games, ops, utilities
 from sklearn.neighbors import KNeighborsClassifier
+
+from fastsa import games, ops, utilities
 
 KINDS = ["accuracy", "vote"]
 
@@ -27,7 +28,12 @@ def grid(seed=0, n=30, n_val=20, n_classes=3):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, n_classes, n)
     y[:n_classes] = range(n_classes)
-    return rng.integers(0, 3, (n, 2)).astype(float), y, rng.integers(0, 3, (n_val, 2)).astype(float), rng.integers(0, n_classes, n_val)
+    return (
+        rng.integers(0, 3, (n, 2)).astype(float),
+        y,
+        rng.integers(0, 3, (n_val, 2)).astype(float),
+        rng.integers(0, n_classes, n_val),
+    )
 
 
 def coalitions_of(n, rows=40, seed=1):
@@ -62,7 +68,9 @@ def test_a_player_drawn_twice_is_two_neighbours(kind):
     """Two copies of the nearest outvote one of another class; with k = 3 and order of joining turned around too."""
     X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, 1])
     game = games.DataGame(utilities.KNN(3, kind), X, y, [[0.0]], [0])
-    walks = naive_walks.walks_of([[0, 1, 2], [0, 0, 1, 2], [2, 1, 0, 0], [1, 0]], [[3], [4], [4], [2]], [[], [], [], [0]])
+    walks = naive_walks.walks_of(
+        [[0, 1, 2], [0, 0, 1, 2], [2, 1, 0, 0], [1, 0]], [[3], [4], [4], [2]], [[], [], [], [0]]
+    )
     expected = [0.0, 1.0, 1.0, 1.0, 1.0] if kind == "accuracy" else [1 / 3, 2 / 3, 2 / 3, 1 / 3, 2 / 3]
     np.testing.assert_allclose(game.walk(walks)[:, 0], expected, rtol=0, atol=tolerance.REORDERED)
 
@@ -87,9 +95,15 @@ def test_a_coalition_of_one_class_earns_what_that_class_earns(kind):
     np.testing.assert_allclose(earned, [[share]], rtol=0, atol=tolerance.REORDERED)
 
 
-@pytest.mark.parametrize(("utility", "expected"), [
-    (utilities.KNN(2), 0.25), (utilities.KNN(2, "vote"), 0.0), (utilities.KNN(2, empty=0.7), 0.7), (utilities.KNN(2, "vote", empty=-1), -1.0),
-])
+@pytest.mark.parametrize(
+    ("utility", "expected"),
+    [
+        (utilities.KNN(2), 0.25),
+        (utilities.KNN(2, "vote"), 0.0),
+        (utilities.KNN(2, empty=0.7), 0.7),
+        (utilities.KNN(2, "vote", empty=-1), -1.0),
+    ],
+)
 def test_the_empty_coalition_earns_what_is_stated(utility, expected):
     game = games.DataGame(utility, *clouds())
     assert game.evaluate(np.zeros((1, 80), dtype=bool)).item() == expected
@@ -138,7 +152,12 @@ def test_equal_points_are_ranked_by_their_index():
     """Players 0 and 2 are one point of two classes: with k = 1 the smaller index decides, wherever both stand."""
     X, y = np.array([[1.0], [9.0], [1.0]]), np.array([1, 1, 0])
     game = games.DataGame(utilities.KNN(1), X, y, [[1.0]], [1])
-    assert game.walk(naive_walks.walks_of([[2, 0], [0, 2], [2]], [[2], [2], [1]], [[], [], [0]])).ravel().tolist() == [1, 1, 0, 1]
+    assert game.walk(naive_walks.walks_of([[2, 0], [0, 2], [2]], [[2], [2], [1]], [[], [], [0]])).ravel().tolist() == [
+        1,
+        1,
+        0,
+        1,
+    ]
 
 
 def test_one_validation_point_and_two_players_are_enough():

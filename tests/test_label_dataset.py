@@ -10,12 +10,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
+
 from fastsa import LabelStore, LabelStream
 from fastsa.estimators import BanzhafMSR, Distributional, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, DataGame, FunctionGame, ModelGame
 from fastsa.labels import DamagedChunk, LabelDataset, chunk_files
 from fastsa.utilities import KNN
-from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 IDS = np.random.default_rng(1).permutation(1000)[:100]
 
@@ -30,7 +31,12 @@ def game():
 
 def make(path, game, **settings):
     return LabelStore.create(
-        path, game, Distributional(min_size=5, max_size=20, shared=4), samples_per_chunk=2, items_per_chunk=30, **settings
+        path,
+        game,
+        Distributional(min_size=5, max_size=20, shared=4),
+        samples_per_chunk=2,
+        items_per_chunk=30,
+        **settings,
     )
 
 
@@ -39,7 +45,9 @@ def model(X):
 
 
 def model_game():
-    return ModelGame(model, np.random.default_rng(2).normal(size=(7, 4)), Baseline(np.zeros(4)), ids=np.arange(70, 0, -10))
+    return ModelGame(
+        model, np.random.default_rng(2).normal(size=(7, 4)), Baseline(np.zeros(4)), ids=np.arange(70, 0, -10)
+    )
 
 
 def assert_rows_are(dataset, labels):
@@ -47,7 +55,10 @@ def assert_rows_are(dataset, labels):
     assert read.id.tolist() == labels.ids.tolist() == dataset.ids.tolist()
     for name in ("mean", "stderr", "count"):
         got = getattr(read, name).numpy()
-        assert got.tobytes() == np.ascontiguousarray(getattr(labels, name)).tobytes() and got.shape == getattr(labels, name).shape
+        assert (
+            got.tobytes() == np.ascontiguousarray(getattr(labels, name)).tobytes()
+            and got.shape == getattr(labels, name).shape
+        )
 
 
 def test_rows_have_the_bytes_of_the_stores_labels(game, tmp_path):
@@ -64,7 +75,9 @@ def test_rows_have_the_bytes_of_the_stores_labels(game, tmp_path):
 @pytest.mark.parametrize("estimator", [PermutationShapley(), KernelSHAP()], ids=repr)
 def test_rows_of_many_games_have_players_and_outputs(tmp_path, estimator):
     game = model_game()
-    store = LabelStore.create(tmp_path / "a", game, estimator, samples_per_chunk=4, items_per_chunk=3).run(game, samples=12)
+    store = LabelStore.create(tmp_path / "a", game, estimator, samples_per_chunk=4, items_per_chunk=3).run(
+        game, samples=12
+    )
     dataset = LabelDataset(store, dtype="float64")
     assert dataset[0].mean.shape == (4, 3) and dataset[0].count.shape == (4,) and store.n_blocks > 1
     assert_rows_are(dataset, store.labels())
@@ -105,7 +118,11 @@ def test_workers_read_every_row_once_with_its_inputs(game, tmp_path, start):
 def test_a_batch_sampler_reads_whole_batches_at_once(game, tmp_path):
     dataset = LabelDataset(make(tmp_path / "a", game).run(game, samples=2))
     sampler = BatchSampler(SequentialSampler(dataset), 40, drop_last=False)
-    assert [row.mean.shape for row in DataLoader(dataset, sampler=sampler, batch_size=None)] == [(40, 40), (40, 40), (20, 40)]
+    assert [row.mean.shape for row in DataLoader(dataset, sampler=sampler, batch_size=None)] == [
+        (40, 40),
+        (40, 40),
+        (20, 40),
+    ]
 
 
 def test_refresh_takes_in_new_samples_and_new_items(game, tmp_path):

@@ -15,9 +15,10 @@ import pytest
 import significance
 import small_games
 import tolerance
+from scipy import stats
+
 from fastsa import Labels, LabelStream, exact, games, utilities
 from fastsa.estimators import Distributional, Part, PermutationShapley, SampleRange
-from scipy import stats
 
 ROLES = ["train", "select", "certify", "truth"]
 CASES = {
@@ -42,8 +43,16 @@ def labels_of(game, estimator, samples=20, **options):
 @every_case
 def test_threads_batches_and_byte_budgets_change_no_byte(make, estimator):
     whole = labels_of(make(), estimator, n_threads=1)
-    for options in ({"n_threads": 2}, {"n_threads": 7}, {"batch": 1}, {"batch": 13}, {"batch": 10**6}, {"max_bytes": 1},
-                    {"max_bytes": 3000}, {"batch": 5, "max_bytes": 2000, "n_threads": 2}):
+    for options in (
+        {"n_threads": 2},
+        {"n_threads": 7},
+        {"batch": 1},
+        {"batch": 13},
+        {"batch": 10**6},
+        {"max_bytes": 1},
+        {"max_bytes": 3000},
+        {"batch": 5, "max_bytes": 2000, "n_threads": 2},
+    ):
         again = labels_of(make(), estimator, **options)
         assert same_bytes(again, whole), options
         assert again.evaluations == whole.evaluations
@@ -55,7 +64,11 @@ def test_one_run_of_twenty_is_eight_extended_by_twelve(make, estimator):
     whole = labels_of(game, estimator)
     extended = labels_of(game, estimator, 8).extend(game, 12, batch=3)
     assert same_bytes(extended, whole)
-    assert (extended.ranges, extended.evaluations, extended.estimator) == (whole.ranges, whole.evaluations, whole.estimator)
+    assert (extended.ranges, extended.evaluations, extended.estimator) == (
+        whole.ranges,
+        whole.evaluations,
+        whole.estimator,
+    )
 
 
 @every_case
@@ -75,8 +88,16 @@ def test_a_point_outside_depends_on_its_id_not_on_its_place(utility):
     beside = {"X_items": X[8:], "y_items": y[8:], "ids": np.array([90, 7, 91, 2**48 - 1, 6, 0])}
     among = labels_of(games.DataGame(utility, X[:8], y[:8], X_val, y_val, **beside), estimator)
     for place, name in enumerate(beside["ids"]):
-        alone = games.DataGame(utility, X[:8], y[:8], X_val, y_val, X_items=X[8 + place : 9 + place],
-                               y_items=y[8 + place : 9 + place], ids=[name])
+        alone = games.DataGame(
+            utility,
+            X[:8],
+            y[:8],
+            X_val,
+            y_val,
+            X_items=X[8 + place : 9 + place],
+            y_items=y[8 + place : 9 + place],
+            ids=[name],
+        )
         assert same_bytes(labels_of(alone, estimator), among.take([place]))
 
 
@@ -86,7 +107,11 @@ def test_shards_of_samples_merge_to_one_run(make, estimator):
     whole = labels_of(game, estimator, 21)
     parts = [labels_of(game, estimator, n, first_sample=first) for first, n in ((5, 9), (0, 5), (14, 7))]
     merged = parts[0].merge(parts[1]).merge(parts[2])
-    assert (merged.count == whole.count).all() and merged.ranges == whole.ranges and merged.evaluations == whole.evaluations
+    assert (
+        (merged.count == whole.count).all()
+        and merged.ranges == whole.ranges
+        and merged.evaluations == whole.evaluations
+    )
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=0, atol=tolerance.REORDERED)
     np.testing.assert_allclose(merged.stderr, whole.stderr, rtol=0, atol=tolerance.REORDERED)
     assert same_bytes(merged.extend(game, 4).take([0]), merged.extend(game, 4, batch=1).take([0]))
@@ -136,7 +161,9 @@ def test_what_does_not_belong_together_is_not_merged():
 
 def test_games_of_the_same_data_under_other_ids_are_other_games():
     X, y, X_val, y_val = small_games.points(6, 5, 2, seed=5)
-    one, two = (games.DataGame(utilities.KNN(1), X, y, X_val, y_val, ids=ids) for ids in (np.arange(6), np.arange(6)[::-1]))
+    one, two = (
+        games.DataGame(utilities.KNN(1), X, y, X_val, y_val, ids=ids) for ids in (np.arange(6), np.arange(6)[::-1])
+    )
     with pytest.raises(ValueError, match="another game"):
         labels_of(one, Distributional(1, 3)).merge(labels_of(two, Distributional(1, 3), first_sample=20))
 
@@ -174,9 +201,12 @@ def test_statistics_are_those_of_the_contributions(estimator):
     game = small_games.table(5)
     single = contributions(game, estimator, 12)
     labels = labels_of(game, estimator, 12)
-    for found, expected in ((labels.mean, single.mean(axis=0)), (labels.variance, single.var(axis=0, ddof=1)),
-                            (labels.stderr, single.std(axis=0, ddof=1) / np.sqrt(12)),
-                            (labels.variance, labels.count[:, None] * labels.stderr**2)):
+    for found, expected in (
+        (labels.mean, single.mean(axis=0)),
+        (labels.variance, single.var(axis=0, ddof=1)),
+        (labels.stderr, single.std(axis=0, ddof=1) / np.sqrt(12)),
+        (labels.variance, labels.count[:, None] * labels.stderr**2),
+    ):
         np.testing.assert_allclose(found, expected, rtol=tolerance.REORDERED, atol=tolerance.REORDERED)
 
 
@@ -207,7 +237,11 @@ def test_saved_labels_are_the_same_bytes_and_hold_no_pickle(tmp_path):
     again = Labels.load(path)
     assert same_bytes(labels, again)
     assert (again.ranges, again.estimator, again.evaluations, again.fingerprint) == (
-        labels.ranges, labels.estimator, labels.evaluations, labels.fingerprint)
+        labels.ranges,
+        labels.estimator,
+        labels.evaluations,
+        labels.fingerprint,
+    )
     assert same_bytes(again.extend(game, 5), labels.extend(game, 5))
     again.save(tmp_path / "twice")
     assert (tmp_path / "twice").read_bytes() == path.read_bytes()
@@ -324,6 +358,7 @@ def test_an_exception_of_the_consumer_ends_the_stream():
 
 def test_labels_are_made_while_the_consumer_works():
     """Maker and consumer take 20 ms a batch each; in turn 12 batches take 480 ms, side by side about 260."""
+
     def slow(coalitions):
         time.sleep(0.02)
         return coalitions[:, 0]
@@ -347,6 +382,7 @@ def test_the_cost_foreseen_is_the_cost_paid(make, estimator):
 
 def test_the_seconds_foreseen_are_about_those_taken():
     """A function that takes 1 ms per batch of evaluations, or 20 s in all: foreseen within a factor of three."""
+
     def slow(coalitions):
         time.sleep(2e-5 * len(coalitions))
         return coalitions[:, 0]

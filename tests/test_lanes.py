@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import significance
-from fastsa import ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fastsa import ops
 
 PERMUTATION, SUBSET = 1, 2
 LAW = np.array([0.0, 0.3, 0.0, 0.3, 0.3, 0.1, 0.0, 0.0])

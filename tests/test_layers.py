@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fastsa
 import floors
 import pytest
+
+import fastsa
 
 PACKAGE = Path(fastsa.__file__).parent
 
@@ -51,8 +52,17 @@ def test_a_planted_violation_is_caught(tmp_path, file, line, words):
     assert words in found and found.startswith(file)
 
 
-@pytest.mark.parametrize("line", ["from fastsa.labels.stream import LabelStream", "from .stream import LabelStream", "from fastsa import __version__",
-                                  "import numpy", "from fastsa.ops.walks import Walks", "from fastsa import _checks"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from fastsa.labels.stream import LabelStream",
+        "from .stream import LabelStream",
+        "from fastsa import __version__",
+        "import numpy",
+        "from fastsa.ops.walks import Walks",
+        "from fastsa import _checks",
+    ],
+)
 def test_imports_within_a_room_and_from_below_are_fine(tmp_path, line):
     house = tmp_path / "fastsa"
     shutil.copytree(PACKAGE, house, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
@@ -63,7 +73,11 @@ def test_imports_within_a_room_and_from_below_are_fine(tmp_path, line):
 
 def loaded_after(statement) -> set[str]:
     code = f"import sys\n{statement}\nprint(' '.join({{m.split('.')[0] for m in sys.modules}}))"
-    return set(subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, timeout=60
+        ).stdout.split()
+    )
 
 
 HEAVY = {"torch", "numba", "sklearn", "scipy", "matplotlib", "pandas", "tqdm", "cupy"}
@@ -94,7 +108,18 @@ def test_every_public_name_resolves_and_is_documented(name):
 
 
 def public_parts():
-    for room in ("ops", "display", "utilities", "games", "estimators", "labels", "metrics", "amortize", "planning", "curation"):
+    for room in (
+        "ops",
+        "display",
+        "utilities",
+        "games",
+        "estimators",
+        "labels",
+        "metrics",
+        "amortize",
+        "planning",
+        "curation",
+    ):
         module = importlib.import_module(f"fastsa.{room}")
         for name in module.__all__:
             part = getattr(module, name)
@@ -121,7 +146,11 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 
 def modules():
-    names = [m.name for m in pkgutil.walk_packages([str(PACKAGE)], "fastsa.") if not m.name.rpartition(".")[2] in ("_core", "_cuda", "_testing")]
+    names = [
+        m.name
+        for m in pkgutil.walk_packages([str(PACKAGE)], "fastsa.")
+        if m.name.rpartition(".")[2] not in ("_core", "_cuda", "_testing")
+    ]
     return ["fastsa", *names]
 
 

@@ -7,6 +7,7 @@ import naive_walks
 import numpy as np
 import pytest
 import tolerance
+
 from fastsa import games, ops, utilities
 from fastsa.utilities.data import SupervisedData
 
@@ -18,7 +19,12 @@ def clouds(n_classes, seed=0, n=90, n_val=61, d=5, spread=1.5):
     centers = rng.normal(size=(n_classes, d))
     y, y_val = rng.integers(0, n_classes, n), rng.integers(0, n_classes, n_val)
     y[:n_classes] = range(n_classes)
-    return centers[y] + spread * rng.normal(size=(n, d)), y, centers[y_val] + spread * rng.normal(size=(n_val, d)), y_val
+    return (
+        centers[y] + spread * rng.normal(size=(n, d)),
+        y,
+        centers[y_val] + spread * rng.normal(size=(n_val, d)),
+        y_val,
+    )
 
 
 def coalitions_of(n, rows, seed=1):
@@ -30,7 +36,9 @@ def coalitions_of(n, rows, seed=1):
 def coefficients(data, multisets, C=1.0):
     """Of this library, in the layout of logistic_fits.fit; every coalition on a walk of its own."""
     X, y, X_val, y_val = data
-    prepared = utilities.Logistic(C).prepare(SupervisedData(X, y.astype(np.int32), len(y), X_val, y_val.astype(np.int32), int(y.max()) + 1))
+    prepared = utilities.Logistic(C).prepare(
+        SupervisedData(X, y.astype(np.int32), len(y), X_val, y_val.astype(np.int32), int(y.max()) + 1)
+    )
     sizes = [[len(m)] for m in multisets]
     return prepared.coefficients(naive_walks.walks_of(multisets, sizes, [[]] * len(sizes)))
 
@@ -203,9 +211,11 @@ def test_no_branch_changes_a_byte_of_another(n_classes, many):
     branches = list(range(0, 90, 4))
     for trunk in [[], [0], [0, 1], *coalitions_of(9, 3), *coalitions_of(90, 4, seed=26)]:
         for scored in ([len(trunk)], []):
+
             def values_of(order, trunk=trunk, scored=scored):
                 walks = naive_walks.walks_of([trunk], [scored], [order], many_branches=many)
-                return game.walk(walks)[len(scored):].tobytes()
+                return game.walk(walks)[len(scored) :].tobytes()
+
             together = values_of(branches)
             backwards = np.frombuffer(values_of(branches[::-1]))[::-1].tobytes()
             alone = b"".join(values_of([b]) for b in branches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fastsa import LabelStream
 from fastsa.amortize import member_regression
 from fastsa.amortize.member_regression import _PENALTIES, _subsets

@@ -5,10 +5,11 @@ from __future__ import annotations
 import naive_walks
 import numpy as np
 import pytest
-from fastsa import ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_walks import walks_of
+
+from fastsa import ops
 
 
 def naive(walks, n_players):

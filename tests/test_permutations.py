@@ -8,9 +8,10 @@ from math import factorial
 import numpy as np
 import pytest
 import significance
-from fastsa import ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fastsa import ops
 
 THREADS = [1, 2, 7]
 
@@ -92,7 +93,11 @@ def test_a_row_of_a_thousand_players_crosses_chunks_unchanged():
 
 
 def test_seeds_and_roles_have_streams_of_their_own():
-    drawn = {ops.permutations(50, 1, seed=s, role=r).tobytes() for s in (0, 1, 2**63, 2**64 - 1) for r in ("train", "select", "certify", "truth")}
+    drawn = {
+        ops.permutations(50, 1, seed=s, role=r).tobytes()
+        for s in (0, 1, 2**63, 2**64 - 1)
+        for r in ("train", "select", "certify", "truth")
+    }
     assert len(drawn) == 16
 
 

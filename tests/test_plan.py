@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import fastsa
 import numpy as np
 import pytest
+from test_planning_forecasts import one_point
+
+import fastsa
 from fastsa import LabelStream, estimators, games
 from fastsa.amortize import AttributionNet
 from fastsa.planning import finish, plan
 from fastsa.planning.outlook import Costs
-from test_planning_forecasts import one_point
 
 N = 600
 POSITION = np.linspace(-1, 1, N)
@@ -29,7 +30,9 @@ def noisy_game(n=N):
 
 @pytest.fixture(scope="module")
 def planned():
-    return plan(noisy_game(), estimators.Distributional(1, 10, shared=4), straight_line, budget=20_000, seed=3, n_threads=1)
+    return plan(
+        noisy_game(), estimators.Distributional(1, 10, shared=4), straight_line, budget=20_000, seed=3, n_threads=1
+    )
 
 
 def test_the_pilots_labels_are_the_first_samples_of_a_run_and_nothing_is_drawn_twice(planned):
@@ -58,7 +61,12 @@ def test_a_pilot_grows_until_it_suffices_and_says_when_it_cannot(planned):
     assert not planned.sufficient and planned.needed > planned.pilot.positions.size
     assert "is too small for forecasts to 5 %: that takes about" in str(planned)
     easy = plan(
-        noisy_game(), estimators.Distributional(1, 10), lambda labels: 0 * labels.mean, budget=20_000, precision=0.5, n_threads=1
+        noisy_game(),
+        estimators.Distributional(1, 10),
+        lambda labels: 0 * labels.mean,
+        budget=20_000,
+        precision=0.5,
+        n_threads=1,
     )
     assert easy.sufficient and easy.pilot.positions.size == 256 and "is large enough" in str(easy)
 
@@ -114,7 +122,9 @@ def test_pools_of_one_game_are_planned_with_all_items():
 def test_a_game_per_input_is_planned_too():
     X = np.random.default_rng(0).normal(size=(300, 4))
     game = games.ModelGame(lambda x: x[:, 0] * x[:, 1] + x[:, 2], X, games.Baseline(np.zeros(4)))
-    chosen = plan(game, estimators.PermutationShapley(), lambda labels: np.zeros_like(labels.mean), budget=30_000, n_threads=1)
+    chosen = plan(
+        game, estimators.PermutationShapley(), lambda labels: np.zeros_like(labels.mean), budget=30_000, n_threads=1
+    )
     assert chosen.outlook.predicted.value == pytest.approx(chosen.pilot.signal.value, rel=0.3)
     assert finish(chosen, game, n_threads=1)[1].mean.shape == (300, 4, 1)
 

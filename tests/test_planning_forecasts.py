@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from known_amortizers import blocks_of, least_squares, realised, world
+from synthetic_labels import labels_of
+
 from fastsa import estimators
 from fastsa.planning import Law, study
 from fastsa.planning.law import Observed
 from fastsa.planning.outlook import Costs, break_even, monte_carlo, outlook, refined_errors
 from fastsa.planning.pilot import items_needed
-from known_amortizers import blocks_of, least_squares, realised, world
-from synthetic_labels import labels_of
 
 M, K = np.array([100.0, 200.0, 400.0, 800.0, 800.0]), np.array([2.0, 2.0, 2.0, 2.0, 4.0])
 
@@ -35,7 +36,9 @@ def test_the_law_foretells_16_times_the_items_within_4_of_its_standard_errors_fr
     within = []
     for _ in range(10):
         error = truth(M, K) * (1 + 0.01 * rng.normal(size=M.size))
-        law = Law.fit(Observed(np.zeros(M.size, bool), M, K, error, np.diag((0.01 * error) ** 2)), noise=4.0, signal=1.0)
+        law = Law.fit(
+            Observed(np.zeros(M.size, bool), M, K, error, np.diag((0.01 * error) ** 2)), noise=4.0, signal=1.0
+        )
         for m, k in ((3200, 4), (12_800, 4), (12_800, 16)):
             one = law.error(m, k)
             within.append(abs(one.value - truth(m, k)) < 4 * one.stderr and one.stderr < 0.6 * truth(m, k) + 0.02)
@@ -106,7 +109,9 @@ def test_refined_values_and_monte_carlo_follow_the_formulas():
     law = one_point(floor=0.1, size=1e-9, signal=1.0, noise=4.0)
     assert refined_errors(law, 1000, 8)[0] == pytest.approx(1 / (1 / 0.1 + 1 / 0.5))
     assert monte_carlo(law, 0.0, 8).value == pytest.approx(0.5)
-    assert monte_carlo(law, 0.0, 0.5).value == pytest.approx(0.5 * 4.0 + 0.5 * 1.0)  # half have one sample, half the mean
+    assert monte_carlo(law, 0.0, 0.5).value == pytest.approx(
+        0.5 * 4.0 + 0.5 * 1.0
+    )  # half have one sample, half the mean
     one = outlook(law, 0.0, Costs(2.0), 1000, 500, 8)
     assert one.evaluations == 8000 and one.monte_carlo.value == pytest.approx(1.0)
     assert one.pool.value == pytest.approx(0.5 * one.refined.value + 0.5 * one.new.value)
@@ -122,7 +127,9 @@ def test_the_break_even_of_least_squares_is_its_number_of_parameters():
     law = one_point(size=50.0, noise=4.0)
     even = break_even(law, 4, False)
     assert even.value == pytest.approx(50, rel=0.07) and even.low == even.high
-    assert break_even(law, 4, True).value == pytest.approx(100, rel=0.07)  # labels of noise 1, signal 1, shrunk to 1 / 2
+    assert break_even(law, 4, True).value == pytest.approx(
+        100, rel=0.07
+    )  # labels of noise 1, signal 1, shrunk to 1 / 2
     assert np.isinf(break_even(one_point(floor=0.5, noise=4.0), 16, False).value)
 
 
@@ -134,7 +141,9 @@ def test_refusals():
         study(blocks[:3], learn)
     with pytest.raises(ValueError, match="two labels hold the same samples"):
         study([blocks[0], blocks[0]], learn)
-    with pytest.raises(ValueError, match="the pilot has 20 items in 20 units that are independent; expected at least 32 items"):
+    with pytest.raises(
+        ValueError, match="the pilot has 20 items in 20 units that are independent; expected at least 32 items"
+    ):
         study([block.take(np.arange(20)) for block in blocks], learn)
     with pytest.raises(ValueError, match="is biased"):
         raw = estimators.SGDShapley(debiased=False)

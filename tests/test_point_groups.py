@@ -12,6 +12,7 @@ import pytest
 import significance
 import small_games
 import tolerance
+
 from fastsa import LabelStream, exact, games, utilities
 from fastsa.estimators import (
     BanzhafMSR,
@@ -86,7 +87,9 @@ def test_walks_of_points_score_the_points_of_every_coalition_in_order(outside, m
     members = [*MEMBERS, *([10 + i] for i in range(outside))]
     rng = np.random.default_rng(5)
     walks = naive_walks.random_walks(rng, 5, 60, n_points=5 + outside)
-    expected = [sorted(p for player in coalition for p in members[player]) for coalition in naive_walks.multisets_behind(walks)]
+    expected = [
+        sorted(p for player in coalition for p in members[player]) for coalition in naive_walks.multisets_behind(walks)
+    ]
     parts = list(groups.walks_of_points(walks, max_bytes))
     for part in parts:
         part.check(10 + outside)
@@ -101,7 +104,12 @@ def test_items_outside_the_pool_stay_branches():
     assert part.rows == 2 and part.branches.tolist() == [10, 11, 11] and part.many_branches
 
 
-ESTIMATORS = [PermutationShapley(), PermutationShapley(antithetic=True), BanzhafMSR(), Distributional(min_size=1, max_size=3)]
+ESTIMATORS = [
+    PermutationShapley(),
+    PermutationShapley(antithetic=True),
+    BanzhafMSR(),
+    Distributional(min_size=1, max_size=3),
+]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)

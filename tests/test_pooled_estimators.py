@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import repeated_games
 import significance
+from scipy import stats
+
 from fastsa import LabelStream, exact, games
 from fastsa.estimators import (
     LIME,
@@ -28,7 +30,6 @@ from fastsa.estimators import (
     UnbiasedKernelSHAP,
 )
 from fastsa.estimators.linear_pool import kernel_eigenvalue
-from scipy import stats
 
 RUNS = 8000
 CASES = {

@@ -11,6 +11,7 @@ import pytest
 import repeated_games
 import small_games
 import tolerance
+
 from fastsa import Labels, LabelStore, LabelStream, games
 from fastsa.estimators import (
     LIME,
@@ -98,7 +99,9 @@ def test_eight_extended_by_twelve_are_twenty_and_halves_merge_to_the_whole(make,
 
 
 @many_games
-@pytest.mark.parametrize("estimator", [UnbiasedKernelSHAP(), Semivalue(), BanzhafMSR(), PermutationShapley(), LeaveOneOut()], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [UnbiasedKernelSHAP(), Semivalue(), BanzhafMSR(), PermutationShapley(), LeaveOneOut()], ids=repr
+)
 def test_single_samples_add_up(make, estimator):
     """A sample alone tells what is its own (an empty coalition behind a background row) from what all share."""
     if isinstance(estimator, LeaveOneOut) and not make().draws_background:
@@ -106,7 +109,9 @@ def test_single_samples_add_up(make, estimator):
     game = make()
     whole, one = labels_of(game, estimator, 3), labels_of(game, estimator, 1)
     assert same(one.extend(game, 2), whole)
-    merged = one.merge(labels_of(game, estimator, 1, first_sample=2)).merge(labels_of(game, estimator, 1, first_sample=1))
+    merged = one.merge(labels_of(game, estimator, 1, first_sample=2)).merge(
+        labels_of(game, estimator, 1, first_sample=1)
+    )
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=0, atol=tolerance.REORDERED)
 
 
@@ -155,13 +160,21 @@ def test_saved_labels_are_the_same_bytes_and_go_on(make, estimator, tmp_path):
     again = Labels.load(tmp_path / "labels.npz")
     assert same(again, labels) and again.roster.n_players == game.n_players
     assert (again.ranges, again.estimator, again.evaluations, again.fingerprint) == (
-        labels.ranges, labels.estimator, labels.evaluations, labels.fingerprint)
-    assert again.mean.shape == ((5, game.n_players, 2) if game.item_players is None else (game.n_players, game.n_outputs))
+        labels.ranges,
+        labels.estimator,
+        labels.evaluations,
+        labels.fingerprint,
+    )
+    assert again.mean.shape == (
+        (5, game.n_players, 2) if game.item_players is None else (game.n_players, game.n_outputs)
+    )
     assert same(again.extend(game, 4), labels.extend(game, 4))
 
 
 @every_game
-@pytest.mark.parametrize("estimator", [PermutationShapley(), UnbiasedKernelSHAP(), KernelSHAP(), AdjustedMSR(), BanzhafMSR()], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [PermutationShapley(), UnbiasedKernelSHAP(), KernelSHAP(), AdjustedMSR(), BanzhafMSR()], ids=repr
+)
 @pytest.mark.parametrize("samples_per_chunk", [1, 4])
 def test_a_store_ends_with_the_bytes_of_the_stream(make, estimator, samples_per_chunk, tmp_path):
     """Chunks may hold fewer samples than the labels need; a run that goes on, of other shards, ends the same."""
@@ -173,7 +186,10 @@ def test_a_store_ends_with_the_bytes_of_the_stream(make, estimator, samples_per_
     rows = np.argsort(whole.ids)[np.argsort(np.argsort(stream.ids))]
     assert (whole.ids[rows] == stream.ids).all() and (whole.count[rows] == stream.count).all()
     if estimator.pooled:
-        assert whole.mean[rows].tobytes() == stream.mean.tobytes() and whole.stderr[rows].tobytes() == stream.stderr.tobytes()
+        assert (
+            whole.mean[rows].tobytes() == stream.mean.tobytes()
+            and whole.stderr[rows].tobytes() == stream.stderr.tobytes()
+        )
     np.testing.assert_allclose(whole.mean[rows], stream.mean, rtol=0, atol=tolerance.REORDERED)
 
 
@@ -208,7 +224,13 @@ def test_labels_under_another_estimator_are_the_bytes_of_its_own():
     for game in (model_game(), model_game(games.Baseline()), small_games.table(5), small_games.knn(7)):
         for first in ESTIMATORS:
             labels = labels_of(game, first)
-            for second in [*ESTIMATORS, Semivalue("beta", alpha=2), SGDShapley(0.01, debiased=False), LIME("paper"), BanzhafMSR(0.4)]:
+            for second in [
+                *ESTIMATORS,
+                Semivalue("beta", alpha=2),
+                SGDShapley(0.01, debiased=False),
+                LIME("paper"),
+                BanzhafMSR(0.4),
+            ]:
                 if first.pooled and first.same_draws(second, game.n_players):
                     turned = labels.under(second)
                     assert same(turned, labels_of(game, second)) and turned.evaluations == labels.evaluations
@@ -246,7 +268,9 @@ def test_batches_hold_the_labels_of_the_samples_so_far(make, estimator):
 
 
 @every_estimator
-@pytest.mark.parametrize("masker", [games.Baseline(), games.Marginal(repeated_games.BACKGROUND)], ids=["baseline", "marginal"])
+@pytest.mark.parametrize(
+    "masker", [games.Baseline(), games.Marginal(repeated_games.BACKGROUND)], ids=["baseline", "marginal"]
+)
 def test_many_outputs_are_single_outputs_side_by_side(estimator, masker):
     both = labels_of(model_game(masker), estimator)
     for output in range(2):
@@ -283,7 +307,7 @@ def test_a_dataframe_names_players_and_outputs():
     labels = labels_of(model_game(), KernelSHAP())
     frame = labels.to_dataframe()
     assert list(frame.columns) == ["id", "player", "output", "mean", "stderr", "count"] and len(frame) == 5 * 4 * 2
-    for (item, player, output) in ((0, 0, 0), (2, 3, 1), (4, 1, 0)):
+    for item, player, output in ((0, 0, 0), (2, 3, 1), (4, 1, 0)):
         row = frame[(frame["id"] == IDS[item]) & (frame["player"] == player) & (frame["output"] == output)]
         assert row["mean"].item() == labels.mean[item, player, output] and row["count"].item() == 20
         assert row["stderr"].item() == labels.stderr[item, player, output]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from synthetic_labels import labels_of
+
 from fastsa import estimators
 from fastsa.amortize import crossfit, refine
-from synthetic_labels import labels_of
 
 NORMAL_95 = 1.96
 
@@ -46,7 +47,9 @@ TASKS = [  # items, samples, error of the prediction, noise of a sample, its sha
 
 
 @pytest.mark.parametrize(("n", "k", "tau", "sigma", "shape"), TASKS)
-def test_the_error_is_within_5_percent_of_the_best_weighting_and_standard_errors_cover_94_to_96_percent(n, k, tau, sigma, shape):
+def test_the_error_is_within_5_percent_of_the_best_weighting_and_standard_errors_cover_94_to_96_percent(
+    n, k, tau, sigma, shape
+):
     errors, covered, _ = trials(n, k, tau, sigma, shape)
     refined, prediction, label = errors.mean(axis=0)
     assert refined <= 1.05 / (1 / prediction + 1 / label)
@@ -84,7 +87,9 @@ def test_values_tend_to_the_labels_as_samples_grow_and_to_the_prediction_as_they
     rng = np.random.default_rng(4)
     truth = rng.normal(size=400)
     p = truth + 0.5 * rng.normal(size=400)
-    weights = [refine(p, labels_of((truth + rng.normal(size=(k, 400)))[..., None])).weight.mean() for k in (2, 20, 200, 2_000)]
+    weights = [
+        refine(p, labels_of((truth + rng.normal(size=(k, 400)))[..., None])).weight.mean() for k in (2, 20, 200, 2_000)
+    ]
     assert np.all(np.diff(weights) > 0) and weights[-1] > 0.99
     exact = labels_of(np.repeat(truth[None, :, None], 2, axis=0))
     np.testing.assert_array_equal(refine(p, exact).values[:, 0], truth)
@@ -139,9 +144,14 @@ def crossfitted(rng, *, n, k, width, rho=0.0, rest=0.5, sigma=1.0):
     common = rng.normal(size=(2 * k, width)) @ X.T / np.sqrt(width)
     samples = truth + sigma * (np.sqrt(rho) * common + np.sqrt(1 - rho) * rng.normal(size=(2 * k, n)))
     estimator = estimators.PermutationShapley() if rho else None
-    parts = [labels_of(s[..., None], first=k * i, role="train", estimator=estimator) for i, s in enumerate((samples[:k], samples[k:]))]
+    parts = [
+        labels_of(s[..., None], first=k * i, role="train", estimator=estimator)
+        for i, s in enumerate((samples[:k], samples[k:]))
+    ]
     refined = crossfit(regression(X), parts)
-    errors = [np.mean((v - truth) ** 2) for v in (refined.values[:, 0], refined.predictions[:, 0], samples.mean(axis=0))]
+    errors = [
+        np.mean((v - truth) ** 2) for v in (refined.values[:, 0], refined.predictions[:, 0], samples.mean(axis=0))
+    ]
     return errors, np.mean(np.abs(refined.values[:, 0] - truth) <= NORMAL_95 * refined.stderr[:, 0]), refined
 
 
@@ -150,13 +160,19 @@ def test_cross_fitted_values_meet_the_bound_their_errors_are_certified_and_their
     rng = np.random.default_rng(8)
     runs = [crossfitted(rng, n=1_000, k=k, width=width) for _ in range(40)]
     refined, prediction, label = np.mean([run[0] for run in runs], axis=0)
-    assert refined <= (1.05 if width == 10 else 1.08) / (1 / prediction + 1 / label)  # the bound is for independent errors
+    assert refined <= (1.05 if width == 10 else 1.08) / (
+        1 / prediction + 1 / label
+    )  # the bound is for independent errors
     assert 0.94 <= np.mean([run[1] for run in runs]) <= 0.96
     for place, name in ((0, "certificate"), (1, "prediction_certificate")):
         errors = [getattr(run[2], name).error for run in runs]
         # Weights chosen on the same noise flatter the values: by 4 % at one sample in each half, about 1 % at two.
-        assert np.mean([e.value for e in errors]) == pytest.approx([refined, prediction][place], rel=0.06 if k == 1 else 0.04)
-        assert np.mean([e.low <= run[0][place] <= e.high for e, run in zip(errors, runs, strict=True)]) >= (0.90 if width == 10 else 0.85)
+        assert np.mean([e.value for e in errors]) == pytest.approx(
+            [refined, prediction][place], rel=0.06 if k == 1 else 0.04
+        )
+        assert np.mean([e.low <= run[0][place] <= e.high for e, run in zip(errors, runs, strict=True)]) >= (
+            0.90 if width == 10 else 0.85
+        )
 
 
 def test_where_items_share_draws_cross_fitting_by_sample_still_tells_the_errors():

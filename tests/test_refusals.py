@@ -6,7 +6,8 @@ import threading
 
 import numpy as np
 import pytest
-from fastsa import LabelStream, Labels, estimators, games, utilities
+
+from fastsa import Labels, LabelStream, estimators, games, utilities
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 3)), np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -41,14 +42,22 @@ DATA = [
     ({"y": Y[:7]}, ValueError, r"y has shape \(7,\); expected \(8,\)"),
     ({"y": Y[:, None]}, ValueError, r"y has shape \(8, 1\)"),
     ({"y_val": Y_VAL[:4]}, ValueError, r"y_val has shape \(4,\); expected \(5,\)"),
-    ({"y": np.zeros(8, int), "y_val": np.zeros(5, int)}, ValueError, "y has the single class .*0.*; expected at least two"),
+    (
+        {"y": np.zeros(8, int), "y_val": np.zeros(5, int)},
+        ValueError,
+        "y has the single class .*0.*; expected at least two",
+    ),
     ({"y_val": np.array([0, 1, 2, 3, 1])}, ValueError, "y_val has the class .*3.*, which y does not"),
     ({"y": Y.astype(str)}, TypeError, "y_val has dtype int64 and y has <U"),
     ({"y_val": Y_VAL.astype(str)}, TypeError, "y_val has dtype <U.* and y has int64"),
     ({"y": with_value(Y, 3, np.nan)}, ValueError, "y contains NaN"),
     ({"y": with_value(Y, 3, None)}, ValueError, "y contains a missing value"),
     ({"y": with_value(Y, 3, "two")}, TypeError, "y mixes classes of type .*str"),
-    ({"y": np.array(list("abcabcab"), dtype=object), "y_val": np.array([1, 2, 3, 1, 1], dtype=object)}, TypeError, "y_val has classes such as 1"),
+    (
+        {"y": np.array(list("abcabcab"), dtype=object), "y_val": np.array([1, 2, 3, 1, 1], dtype=object)},
+        TypeError,
+        "y_val has classes such as 1",
+    ),
     ({"utility": "logistic"}, TypeError, "utility is 'logistic'; expected one of fastsa.utilities"),
     ({"utility": utilities.KNN}, TypeError, "utility is <class .*; expected one of fastsa.utilities"),
     ({"X_items": X[:2]}, ValueError, "X_items and y_items go together"),
@@ -106,7 +115,11 @@ def test_bad_data_are_refused_before_the_utility_is_prepared(changed):
         (lambda: utilities.Logistic(np.inf), ValueError, "C is inf"),
         (lambda: utilities.Logistic("1"), TypeError, "C is '1', a str"),
         (lambda: utilities.Logistic(None), TypeError, "C is None"),
-        (lambda: utilities.Logistic(score="vote"), ValueError, "score is 'vote'; expected one of 'accuracy', 'log_loss'"),
+        (
+            lambda: utilities.Logistic(score="vote"),
+            ValueError,
+            "score is 'vote'; expected one of 'accuracy', 'log_loss'",
+        ),
         (lambda: utilities.Logistic(empty=-np.inf), ValueError, "empty is -inf"),
         (lambda: estimators.Distributional(5, 4), ValueError, "max_size is 4; expected at least 5"),
         (lambda: estimators.Distributional(-1, 4), ValueError, "min_size is -1"),
@@ -116,14 +129,22 @@ def test_bad_data_are_refused_before_the_utility_is_prepared(changed):
         (lambda: estimators.PermutationShapley(3, 2), ValueError, "max_size is 2; expected at least 3"),
         (lambda: estimators.PermutationShapley(max_size="4"), TypeError, "max_size is '4'"),
         (lambda: estimators.PermutationShapley(antithetic=1), TypeError, "antithetic is 1; expected True or False"),
-        (lambda: estimators.PermutationShapley(2, antithetic=True), ValueError, "antithetic permutations count every size"),
+        (
+            lambda: estimators.PermutationShapley(2, antithetic=True),
+            ValueError,
+            "antithetic permutations count every size",
+        ),
         (lambda: estimators.BetaShapley(0.0), ValueError, "alpha is 0.0; expected a finite number above 0"),
         (lambda: estimators.BetaShapley(1, -1), ValueError, "beta is -1.0"),
         (lambda: estimators.BetaShapley("1"), TypeError, "alpha is '1', a str"),
         (lambda: estimators.BanzhafMSR(0), ValueError, "q is 0.0; expected a finite number above 0"),
         (lambda: estimators.BanzhafMSR(1.0), ValueError, "q is 1.0; expected a number below 1"),
         (lambda: estimators.BanzhafMSR(None), TypeError, "q is None"),
-        (lambda: estimators.Semivalue("owen"), ValueError, "index is 'owen'; expected one of 'shapley', 'banzhaf', 'beta'"),
+        (
+            lambda: estimators.Semivalue("owen"),
+            ValueError,
+            "index is 'owen'; expected one of 'shapley', 'banzhaf', 'beta'",
+        ),
         (lambda: estimators.Semivalue("banzhaf", q=1.5), ValueError, "q is 1.5"),
         (lambda: estimators.AdjustedMSR(paired="no"), TypeError, "paired is 'no'"),
         (lambda: estimators.KernelSHAP(paired=None), TypeError, "paired is None; expected True or False"),
@@ -163,7 +184,11 @@ STREAMS = [
     ({"samples": -3}, ValueError, "samples is -3"),
     ({"samples": 2.0}, TypeError, "samples is 2.0, a float"),
     ({"samples": None}, TypeError, "samples is None"),
-    ({"samples": 2**32 + 1}, ValueError, "samples 0 to 4294967297 pass the 4294967296 that one seed holds; use another seed"),
+    (
+        {"samples": 2**32 + 1},
+        ValueError,
+        "samples 0 to 4294967297 pass the 4294967296 that one seed holds; use another seed",
+    ),
     ({"samples": 2, "first_sample": 2**32 - 1}, ValueError, "use another seed"),
     ({"first_sample": -1}, ValueError, "first_sample is -1"),
     ({"seed": -1}, ValueError, "seed is -1; expected 0 <= seed < 2"),
@@ -188,14 +213,26 @@ STREAMS = [
     ({"estimator": "shapley"}, TypeError, "estimator is 'shapley'; expected one of fastsa.estimators"),
     ({"estimator": estimators.PermutationShapley}, TypeError, "estimator is <class"),
     ({"estimator": estimators.PermutationShapley(min_size=6)}, ValueError, "min_size is 6; expected at most 5"),
-    ({"estimator": estimators.KernelSHAP()}, ValueError, "samples is 3; expected at least 6, below which KernelSHAP has no labels of 6 players"),
+    (
+        {"estimator": estimators.KernelSHAP()},
+        ValueError,
+        "samples is 3; expected at least 6, below which KernelSHAP has no labels of 6 players",
+    ),
     ({"estimator": estimators.KernelSHAP(paired=False), "samples": 6}, ValueError, "samples is 6; expected at least 7"),
-    ({"estimator": estimators.LeverageSHAP(), "samples": 5}, ValueError, "samples is 5; expected at least 6, below which LeverageSHAP"),
+    (
+        {"estimator": estimators.LeverageSHAP(), "samples": 5},
+        ValueError,
+        "samples is 5; expected at least 6, below which LeverageSHAP",
+    ),
     ({"estimator": estimators.LIME(), "samples": 7}, ValueError, "samples is 7; expected at least 8, below which LIME"),
     ({"estimator": estimators.AdjustedMSR()}, ValueError, "samples is 3; expected at least 4, below which AdjustedMSR"),
     ({"estimator": estimators.SGDShapley(9.0)}, ValueError, "step is 9.0; expected below .*, where steps diverge"),
     ({"estimator": estimators.LeaveOneOut()}, ValueError, "samples is 3; expected 1"),
-    ({"estimator": estimators.BanzhafMSR(), "items": [1, 0, 2, 3, 4, 5]}, ValueError, "take them all as items, in order"),
+    (
+        {"estimator": estimators.BanzhafMSR(), "items": [1, 0, 2, 3, 4, 5]},
+        ValueError,
+        "take them all as items, in order",
+    ),
     ({"shard_of": 2}, ValueError, "shard_of is 2; expected at least 3"),
     ({"shard_of": 4.0}, TypeError, "shard_of is 4.0"),
     ({"game": np.zeros((3, 3))}, TypeError, "game is a ndarray; expected one of fastsa.games"),
@@ -219,7 +256,9 @@ def test_permutations_value_the_pool_only():
 
 def test_the_last_sample_of_a_seed_can_be_taken_and_not_extended():
     game = games.FunctionGame(lambda c: c[:, 0], 3)
-    labels = LabelStream(game, estimators.PermutationShapley(), samples=1, first_sample=2**32 - 1, seed=2**64 - 1).collect()
+    labels = LabelStream(
+        game, estimators.PermutationShapley(), samples=1, first_sample=2**32 - 1, seed=2**64 - 1
+    ).collect()
     with pytest.raises(ValueError, match="use another seed"):
         labels.extend(game, 1)
     with pytest.raises(ValueError, match="samples is 0"):

@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB as NaiveBayes
 from sklearn.neighbors import KNeighborsClassifier
 
 from fastsa import games, utilities
-from fastsa.utilities import GaussianNB, KNN, LinearDiscriminant, Logistic, Ridge, check, scores
+from fastsa.utilities import KNN, GaussianNB, LinearDiscriminant, Logistic, Ridge, check, scores
 
 PER_POINT = [
     (KNN(3), KNN(3, "correct")),
@@ -54,8 +54,11 @@ def test_the_mean_over_points_is_the_score(whole, per_point):
 
 @pytest.mark.parametrize(
     ("utility", "reference"),
-    [(KNN(3, "correct"), KNeighborsClassifier(3)), (GaussianNB(score="correct"), NaiveBayes()),
-     (Logistic(score="correct"), LogisticRegression(tol=1e-9))],
+    [
+        (KNN(3, "correct"), KNeighborsClassifier(3)),
+        (GaussianNB(score="correct"), NaiveBayes()),
+        (Logistic(score="correct"), LogisticRegression(tol=1e-9)),
+    ],
     ids=lambda p: type(p).__name__,
 )
 def test_each_point_is_right_where_scikit_learn_is(utility, reference):
@@ -106,9 +109,14 @@ def test_scores_by_name_are_scikit_learns(name, y, predictions, reference):
     assert scores.SCORES[name](y, predictions) == pytest.approx(reference(y, predictions), rel=tolerance.REORDERED)
 
 
-@pytest.mark.parametrize("per_point, whole", [("correct", "accuracy"), ("log_likelihood", "log_loss"), ("squared_errors", "mean_squared_error")])
+@pytest.mark.parametrize(
+    "per_point, whole",
+    [("correct", "accuracy"), ("log_likelihood", "log_loss"), ("squared_errors", "mean_squared_error")],
+)
 def test_scores_per_point_average_to_the_whole(per_point, whole):
-    y, predictions = {"classes": (Y, PREDICTED), "probabilities": (Y, PROBABILITIES), "targets": (TARGETS, OTHERS)}[scores.SCORES[whole].reads]
+    y, predictions = {"classes": (Y, PREDICTED), "probabilities": (Y, PROBABILITIES), "targets": (TARGETS, OTHERS)}[
+        scores.SCORES[whole].reads
+    ]
     points = scores.SCORES[per_point](y, predictions)
     assert points.shape == (40,) and points.mean() == pytest.approx(scores.SCORES[whole](y, predictions)[0])
 
@@ -136,7 +144,11 @@ def test_below_two_classes_probabilities_are_the_smoothed_frequencies():
     [
         (lambda: scores.resolve("auc", "classes"), ValueError, "score is 'auc'; expected one of 'accuracy'"),
         (lambda: scores.resolve("r2", "classes"), ValueError, "score is 'r2', which is not one of classes"),
-        (lambda: scores.resolve("accuracy", "targets"), ValueError, "'accuracy', which is not one of targets; expected one of 'r2'"),
+        (
+            lambda: scores.resolve("accuracy", "targets"),
+            ValueError,
+            "'accuracy', which is not one of targets; expected one of 'r2'",
+        ),
         (lambda: scores.resolve(3, "classes"), TypeError, "score is 3"),
         (lambda: scores.resolve(lambda y, p: p == y, "classes")(Y, PREDICTED), ValueError, "answered shape"),
         (lambda: scores.resolve(lambda y, p: "good", "classes")(Y, PREDICTED), TypeError, "answered dtype"),

@@ -118,7 +118,16 @@ def test_every_instruction_set_gives_the_same_bytes(n, samples, coalitions, outp
     for portable in (False, True):
         phi = np.zeros((2, n, outputs))
         _core.shapley_regression(
-            phi, ops.pack(members), values, weight, totals, 0, 2, workspace, np.zeros(1, np.int32), portable_build=portable
+            phi,
+            ops.pack(members),
+            values,
+            weight,
+            totals,
+            0,
+            2,
+            workspace,
+            np.zeros(1, np.int32),
+            portable_build=portable,
         )
         answers.append(phi.tobytes())
     assert answers[0] == answers[1]
@@ -133,10 +142,22 @@ BITS, VALUES, TOTALS = np.zeros((1, 4, 1), np.uint64), np.zeros((1, 4, 2, 1)), n
         (lambda: ops.shapley_regression(1, BITS, VALUES, TOTALS), ValueError, "n_players is 1"),
         (lambda: ops.shapley_regression(65, BITS, VALUES, TOTALS), ValueError, "expected 2 for 65 players"),
         (lambda: ops.shapley_regression(3, BITS.astype(int), VALUES, TOTALS), TypeError, "members has dtype int64"),
-        (lambda: ops.shapley_regression(3, BITS, VALUES[:, :3].copy(), TOTALS), ValueError, r"expected \[1, 4, 1 or 2, 1\]"),
-        (lambda: ops.shapley_regression(3, BITS, np.zeros((1, 4, 3, 1)), TOTALS), ValueError, r"expected \[1, 4, 1 or 2, 1\]"),
+        (
+            lambda: ops.shapley_regression(3, BITS, VALUES[:, :3].copy(), TOTALS),
+            ValueError,
+            r"expected \[1, 4, 1 or 2, 1\]",
+        ),
+        (
+            lambda: ops.shapley_regression(3, BITS, np.zeros((1, 4, 3, 1)), TOTALS),
+            ValueError,
+            r"expected \[1, 4, 1 or 2, 1\]",
+        ),
         (lambda: ops.shapley_regression(3, BITS, VALUES, np.zeros((2, 1))), ValueError, r"totals have shape \(2, 1\)"),
-        (lambda: ops.shapley_regression(3, BITS, VALUES, TOTALS, weight_of_size=np.ones(3)), ValueError, "expected 4, sizes"),
+        (
+            lambda: ops.shapley_regression(3, BITS, VALUES, TOTALS, weight_of_size=np.ones(3)),
+            ValueError,
+            "expected 4, sizes",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(call, error, words):

@@ -65,7 +65,7 @@ def everything(data):
 
 
 def expected_accuracy(estimator, data, members):
-    (X, y), X_val, y_val = everything(data), data["X_val"], data["y_val"]
+    (_, y), y_val = everything(data), data["y_val"]
     members = np.sort(members).astype(int)
     if members.size == 0:
         return 1 / 3
@@ -74,7 +74,9 @@ def expected_accuracy(estimator, data, members):
     return estimator.fit(X[members], y[members]).score(X_val, y_val)
 
 
-@pytest.mark.parametrize("estimator", [DecisionTreeClassifier(random_state=0), make_pipeline(StandardScaler(), SVC())], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [DecisionTreeClassifier(random_state=0), make_pipeline(StandardScaler(), SVC())], ids=repr
+)
 def test_walks_are_direct_fits_of_every_multiset(estimator, data, walks):
     found = games.DataGame(SklearnUtility(estimator), **data).walk(walks)[:, 0]
     expected = [expected_accuracy(estimator, data, members) for members in naive_walks.multisets_behind(walks)]
@@ -83,7 +85,7 @@ def test_walks_are_direct_fits_of_every_multiset(estimator, data, walks):
 
 
 def test_probabilities_are_spread_over_all_classes_and_mixed_with_the_frequencies(data, walks):
-    (X, y), X_val, y_val = everything(data), data["X_val"], data["y_val"]
+    (_, y), y_val = everything(data), data["y_val"]
     found = games.DataGame(SklearnUtility(LogisticRegression(tol=1e-10), "log_likelihood"), **data).walk(walks)
     native = games.DataGame(utilities.Logistic(score="log_likelihood"), **data).walk(walks)
     np.testing.assert_allclose(found, native, rtol=0, atol=tolerance.COEFFICIENTS)
@@ -107,20 +109,33 @@ def test_balanced_accuracy_is_scikit_learns(data):
     model = NaiveBayes().fit(data["X"][members], data["y"][members])
     expected = balanced_accuracy_score(data["y_val"], model.predict(data["X_val"]))
     walk = naive_walks.walks_of([members.tolist()], [[members.size]], [[]])
-    assert games.DataGame(SklearnUtility(NaiveBayes(), "balanced_accuracy"), **data).walk(walk).item() == pytest.approx(expected)
+    assert games.DataGame(SklearnUtility(NaiveBayes(), "balanced_accuracy"), **data).walk(walk).item() == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize("score", ["r2", "mean_squared_error", "squared_errors"])
 def test_regressors_take_targets(score, data, walks):
-    targets = {**data, "y": data["X"].sum(axis=1), "y_val": data["X_val"].sum(axis=1) + 0.3, "y_items": data["X_items"].sum(axis=1)}
+    targets = {
+        **data,
+        "y": data["X"].sum(axis=1),
+        "y_val": data["X_val"].sum(axis=1) + 0.3,
+        "y_items": data["X_items"].sum(axis=1),
+    }
     game = games.DataGame(SklearnUtility(RidgeOfTargets(), score), **targets)
     X, y = np.concatenate([data["X"], data["X_items"]]), np.concatenate([targets["y"], targets["y_items"]])
     expected = []
     for members in naive_walks.multisets_behind(walks):
         members = np.sort(members).astype(int)
-        predicted = RidgeOfTargets().fit(X[members], y[members]).predict(data["X_val"]) if members.size else np.zeros(15)
+        predicted = (
+            RidgeOfTargets().fit(X[members], y[members]).predict(data["X_val"]) if members.size else np.zeros(15)
+        )
         errors, spread = (predicted - targets["y_val"]) ** 2, np.var(targets["y_val"])
-        expected.append({"r2": [1 - errors.mean() / spread], "mean_squared_error": [-errors.mean()], "squared_errors": -errors}[score])
+        expected.append(
+            {"r2": [1 - errors.mean() / spread], "mean_squared_error": [-errors.mean()], "squared_errors": -errors}[
+                score
+            ]
+        )
     np.testing.assert_allclose(game.walk(walks), expected, rtol=0, atol=tolerance.REORDERED)
     assert SklearnUtility(DecisionTreeRegressor()).score.name == "r2"
 
@@ -158,7 +173,9 @@ def test_a_worker_that_was_killed_between_two_walks_is_named_and_replaced(data, 
     killed = running.pids[0]
     os.kill(killed, signal.SIGKILL)
     running._workers[0].process.join()
-    with pytest.warns(RuntimeWarning, match=f"worker process {killed} ended with exit code -9 while it had nothing to score"):
+    with pytest.warns(
+        RuntimeWarning, match=f"worker process {killed} ended with exit code -9 while it had nothing to score"
+    ):
         assert pool.walk(walks).tobytes() == expected
     assert killed not in running.pids and len(running.pids) == 2
 
@@ -170,7 +187,10 @@ def test_a_fit_that_kills_its_process_is_repeated_and_reported(pool, walks, mark
     with pytest.warns(RuntimeWarning, match="while it scored coalitions") as warned:
         assert pool.walk(walks).tobytes() == expected
     (message,) = [str(w.message) for w in warned]
-    named = re.match(r"worker process (\d+) ended with exit code -9 while it scored coalitions \d+ to \d+ of a batch; they are", message)
+    named = re.match(
+        r"worker process (\d+) ended with exit code -9 while it scored coalitions \d+ to \d+ of a batch; they are",
+        message,
+    )
     assert int(named[1]) in pids and int(named[1]) not in pool._prepared.workers.pids
 
 
@@ -179,7 +199,9 @@ def test_the_workers_refuse_what_keeps_killing_them(pool, marker, monkeypatch):
     here, gone = marker.parent, marker.parent.with_name("gone")
     here.rename(gone)
     try:
-        with pytest.raises(RuntimeError, match=r"worker process \d+ ended .*coalitions 0 to 0 of a batch, of 24 to 24 players"):
+        with pytest.raises(
+            RuntimeError, match=r"worker process \d+ ended .*coalitions 0 to 0 of a batch, of 24 to 24 players"
+        ):
             pool.evaluate(np.ones((1, N), dtype=bool))
     finally:
         gone.rename(here)
@@ -190,7 +212,10 @@ def test_a_fit_that_raises_is_named_with_its_coalition(data):
     game = games.DataGame(SklearnUtility(odd_estimators.Refuses()), **data)
     coalition = np.zeros((1, N), dtype=bool)
     coalition[0, [1, 2, 3, 5, 8]] = True
-    with pytest.raises(utilities.RefitError, match=r"Refuses\(\) failed on the coalition of 5 players \(1, 2, 3, 5, 8\): ArithmeticError: too much"):
+    with pytest.raises(
+        utilities.RefitError,
+        match=r"Refuses\(\) failed on the coalition of 5 players \(1, 2, 3, 5, 8\): ArithmeticError: too much",
+    ):
         game.evaluate(coalition)
 
 
@@ -203,7 +228,10 @@ def test_predictions_of_another_shape_are_refused(data):
 
 def test_a_value_that_is_not_a_number_is_refused_with_its_coalition(data):
     game = games.DataGame(SklearnUtility(odd_estimators.NotANumber(), "log_loss"), **data)
-    with pytest.raises(ValueError, match=r"SklearnUtility scored a coalition with a value that is not finite: nan for 5 players \(0, 1, 2, 3, 4\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"SklearnUtility scored a coalition with a value that is not finite: nan for 5 players \(0, 1, 2, 3, 4\)",
+    ):
         game.evaluate(np.tril(np.ones((N, N), dtype=bool)))
 
 
@@ -226,7 +254,13 @@ if __name__ == "__main__":
 def test_ctrl_c_ends_the_work_and_the_workers():
     """The whole group gets the signal, as from a terminal. About a second is promised; three allow for a busy machine."""
     script = SCRIPT.format(tests=str(Path(odd_estimators.__file__).parent), n_workers=2)
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
         said = process.stdout.readline().split()
         assert said and said[0] == "ready", process.stderr.read()
@@ -257,8 +291,15 @@ def test_the_repr_says_that_it_is_slow_why_and_what_is_not():
         "slow: refits at every scored position, Logistic would not)"
     )
     assert "an OpenUtility would not" in repr(SklearnUtility(DecisionTreeClassifier()))
-    assert SklearnUtility(NaiveBayes(), n_workers=2) == SklearnUtility(NaiveBayes()) != SklearnUtility(NaiveBayes(var_smoothing=1.0))
-    many = [make_pipeline(StandardScaler(), RandomForestClassifier(class_weight={c: c + d for c in range(29)})) for d in (0, 1)]
+    assert (
+        SklearnUtility(NaiveBayes(), n_workers=2)
+        == SklearnUtility(NaiveBayes())
+        != SklearnUtility(NaiveBayes(var_smoothing=1.0))
+    )
+    many = [
+        make_pipeline(StandardScaler(), RandomForestClassifier(class_weight={c: c + d for c in range(29)}))
+        for d in (0, 1)
+    ]
     assert repr(SklearnUtility(many[0])) != repr(SklearnUtility(many[1]))
 
 
@@ -268,13 +309,21 @@ def test_the_repr_says_that_it_is_slow_why_and_what_is_not():
         (lambda: SklearnUtility(NaiveBayes), TypeError, "expected a scikit-learn estimator"),
         (lambda: SklearnUtility("svm"), TypeError, "estimator is 'svm'"),
         (lambda: SklearnUtility(StandardScaler()), TypeError, "has no predict; expected a classifier or a regressor"),
-        (lambda: SklearnUtility(SVC(), "log_loss"), ValueError, "score is 'log_loss', which needs class probabilities, and SVC.* has no predict_proba"),
+        (
+            lambda: SklearnUtility(SVC(), "log_loss"),
+            ValueError,
+            "score is 'log_loss', which needs class probabilities, and SVC.* has no predict_proba",
+        ),
         (lambda: SklearnUtility(RidgeOfTargets(), "accuracy"), ValueError, "'accuracy', which is not one of targets"),
         (lambda: SklearnUtility(NaiveBayes(), "r2"), ValueError, "'r2', which is not one of classes"),
         (lambda: SklearnUtility(NaiveBayes(), empty=np.nan), ValueError, "empty is nan"),
         (lambda: SklearnUtility(NaiveBayes(), n_workers=0), ValueError, "n_workers is 0"),
         (lambda: SklearnUtility(NaiveBayes(), random_state=-1), ValueError, "random_state is -1"),
-        (lambda: SklearnUtility(NaiveBayes(), lambda y, p: 0.0, n_workers=2), TypeError, "cannot be sent to worker processes"),
+        (
+            lambda: SklearnUtility(NaiveBayes(), lambda y, p: 0.0, n_workers=2),
+            TypeError,
+            "cannot be sent to worker processes",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_any_work(make, error, complaint):

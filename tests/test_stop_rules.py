@@ -11,10 +11,18 @@ import numpy as np
 import pytest
 import significance
 import small_games
-from fastsa import Labels, LabelStream, amortize, exact, games, metrics
-from fastsa.estimators import BanzhafMSR, Distributional, KernelSHAP, LeaveOneOut, PermutationShapley, UnbiasedKernelSHAP
-from fastsa.labels.stop import Budget, RankStability, StandardError, StopRule
 from scipy import stats
+
+from fastsa import Labels, LabelStream, amortize, exact, games, metrics
+from fastsa.estimators import (
+    BanzhafMSR,
+    Distributional,
+    KernelSHAP,
+    LeaveOneOut,
+    PermutationShapley,
+    UnbiasedKernelSHAP,
+)
+from fastsa.labels.stop import Budget, RankStability, StandardError, StopRule
 
 
 def models(n_items=5):
@@ -96,7 +104,9 @@ def test_a_budget_that_is_not_reached_leaves_the_stream_whole():
     assert labels.count.tolist() == [10] * 4 and not labels.stops[0].met and labels.unbiased
 
 
-@pytest.mark.parametrize(("make", "estimator"), [case for case in CASES if case[1] != BanzhafMSR()])  # its first is one evaluation
+@pytest.mark.parametrize(
+    ("make", "estimator"), [case for case in CASES if case[1] != BanzhafMSR()]
+)  # its first is one evaluation
 def test_a_budget_below_the_first_sample_is_refused_before_any_work(make, estimator):
     game = make()
     stream = LabelStream(game, estimator, samples=100)
@@ -117,7 +127,9 @@ def test_a_standard_error_stops_at_the_first_look_that_is_small_enough():
     small = [labels.stderr.max() <= at_most for labels in whole]
     expected = whole[small.index(True)]
     assert 120 < expected.count[0] < 180  # a coin of 0 and 2 has a standard deviation of 1: (1 / 0.08)^2 = 156
-    stopped = LabelStream(coin(), PermutationShapley(), samples=10_000, seed=4).collect(until=StandardError(at_most), every=every)
+    stopped = LabelStream(coin(), PermutationShapley(), samples=10_000, seed=4).collect(
+        until=StandardError(at_most), every=every
+    )
     assert bytes_of(stopped) == bytes_of(expected)
     assert stopped.stderr.max() <= at_most and not stopped.unbiased
 
@@ -143,7 +155,10 @@ def test_ranks_that_hold_still_stop_and_those_that_move_do_not():
     noise = small_games.table(6, outputs=1, seed=3)
     stream = LabelStream(noise, PermutationShapley(), samples=4096, seed=1)
     stopped = stream.collect(until=RankStability(1.0, over=2), every=4)
-    means = [LabelStream(noise, PermutationShapley(), samples=n, seed=1).collect().mean for n in range(4, stopped.count[0] + 1, 4)]
+    means = [
+        LabelStream(noise, PermutationShapley(), samples=n, seed=1).collect().mean
+        for n in range(4, stopped.count[0] + 1, 4)
+    ]
     same = [stats.spearmanr(a, b).statistic > 1 - 1e-9 for a, b in itertools.pairwise(means)]
     assert stopped.count[0] == 4 * (1 + next(i for i in range(2, len(same) + 1) if all(same[i - 2 : i])))
     assert not all(same)
@@ -212,11 +227,14 @@ def skewed():
 
 def means_of_player_0(rule, runs, **options):
     """The means of many runs of their own seeds."""
-    return np.array([
-        LabelStream(skewed(), PermutationShapley(), samples=64, items=[0], seed=seed, n_threads=1, batch=10**6)
-        .collect(until=rule, **options).mean[0, 0]
-        for seed in range(runs)
-    ])
+    return np.array(
+        [
+            LabelStream(skewed(), PermutationShapley(), samples=64, items=[0], seed=seed, n_threads=1, batch=10**6)
+            .collect(until=rule, **options)
+            .mean[0, 0]
+            for seed in range(runs)
+        ]
+    )
 
 
 def z_of(means):
@@ -235,7 +253,9 @@ def test_a_pilot_forecasts_the_standard_error():
     game = small_games.table(5)
     pilot = LabelStream(game, PermutationShapley(), samples=500, role="select").collect()
     needed = int(np.ceil((pilot.variance / 0.1**2).max()))
-    labels = LabelStream(game, PermutationShapley(), samples=10_000).collect(until=StandardError(0.1, pilot=pilot), every=1)
+    labels = LabelStream(game, PermutationShapley(), samples=10_000).collect(
+        until=StandardError(0.1, pilot=pilot), every=1
+    )
     assert labels.count[0] == needed and labels.unbiased
 
 
@@ -267,7 +287,10 @@ def test_pilots_of_other_labels_are_refused():
     refused("share samples", LabelStream(game, PermutationShapley(), samples=10).collect())
     refused("fewer than 2 samples", LabelStream(game, PermutationShapley(), samples=1, role="select").collect())
     refused("another game, estimator", LabelStream(game, UnbiasedKernelSHAP(), samples=10, role="select").collect())
-    refused("another game, estimator", LabelStream(game, PermutationShapley(), items=[1], samples=10, role="select").collect())
+    refused(
+        "another game, estimator",
+        LabelStream(game, PermutationShapley(), items=[1], samples=10, role="select").collect(),
+    )
     other = small_games.table(6)
     refused("another game, estimator", LabelStream(other, PermutationShapley(), samples=10, role="select").collect())
 
@@ -303,10 +326,14 @@ def test_labels_of_other_items_beside_stopped_ones_are_biased():
 def test_labels_that_were_merged_of_two_stops_keep_both():
     game = small_games.table(5)
     budgets = [
-        LabelStream(game, PermutationShapley(), samples=64, role=role).collect(until=Budget(n)) for role, n in (("train", 60), ("select", 90))
+        LabelStream(game, PermutationShapley(), samples=64, role=role).collect(until=Budget(n))
+        for role, n in (("train", 60), ("select", 90))
     ]
     merged = budgets[0].merge(budgets[1])
-    assert [stop.rule for stop in merged.stops] == ["Budget(evaluations=60)", "Budget(evaluations=90)"] and merged.unbiased
+    assert [stop.rule for stop in merged.stops] == [
+        "Budget(evaluations=60)",
+        "Budget(evaluations=90)",
+    ] and merged.unbiased
 
 
 def test_files_of_labels_that_knew_no_stops_are_read(tmp_path):
@@ -340,7 +367,9 @@ def test_certificates_and_refinement_refuse_labels_of_a_stop_that_looked():
 
 def test_progress_counts_every_sample():
     seen = []
-    labels = LabelStream(small_games.table(4), PermutationShapley(), samples=100).collect(seen.append, until=Budget(50 * 5))
+    labels = LabelStream(small_games.table(4), PermutationShapley(), samples=100).collect(
+        seen.append, until=Budget(50 * 5)
+    )
     assert sum(seen) == 50 * 4 == labels.count.sum()
 
 

@@ -26,7 +26,12 @@ def game():
 
 def make(path, game, **settings):
     return LabelStore.create(
-        path, game, Distributional(min_size=5, max_size=20, shared=4), samples_per_chunk=2, items_per_chunk=30, **settings
+        path,
+        game,
+        Distributional(min_size=5, max_size=20, shared=4),
+        samples_per_chunk=2,
+        items_per_chunk=30,
+        **settings,
     )
 
 
@@ -131,7 +136,7 @@ def test_a_chunk_made_again_may_have_other_bytes(tmp_path):
     answer = [1.0]
     game = FunctionGame(lambda c: answer[0] * c.sum(axis=1), 5)
     store = LabelStore.create(tmp_path / "a", game, PermutationShapley()).run(game, samples=2)
-    for turn in range(8):
+    for _ in range(8):
         answer[0] += 1.0
         victim = tmp_path / "a" / store.chunks()[0, 1].file
         victim.write_bytes(victim.read_bytes()[:-9])

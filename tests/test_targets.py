@@ -68,16 +68,26 @@ def test_a_point_far_down_a_walk_is_fitted_as_well_as_the_first():
     members = np.random.default_rng(4).integers(0, 500, 10_000).astype(np.int32)
     game = DataGame(RidgeRegression(score="squared_errors"), X, y, X_val, y_val)
     predicted = sklearn.linear_model.Ridge().fit(X[members], y[members]).predict(X_val)
-    np.testing.assert_allclose(values_of(game, [members])[0], -((predicted - y_val) ** 2), rtol=CLOSED_FORM, atol=CLOSED_FORM)
+    np.testing.assert_allclose(
+        values_of(game, [members])[0], -((predicted - y_val) ** 2), rtol=CLOSED_FORM, atol=CLOSED_FORM
+    )
 
 
-@pytest.mark.parametrize(("prediction", "score"), [(0.0, "r2"), (2.5, "r2"), (2.5, "mean_squared_error"), (-1.0, "squared_errors")])
+@pytest.mark.parametrize(
+    ("prediction", "score"), [(0.0, "r2"), (2.5, "r2"), (2.5, "mean_squared_error"), (-1.0, "squared_errors")]
+)
 def test_the_empty_coalition_predicts_what_was_said(prediction, score):
     X, y, X_val, y_val = make_data()
     game = DataGame(RidgeRegression(score=score, empty_prediction=prediction), X, y, X_val, y_val)
     errors = (y_val - prediction) ** 2
-    expected = {"r2": 1 - errors.sum() / ((y_val - y_val.mean()) ** 2).sum(), "mean_squared_error": -errors.mean(), "squared_errors": -errors}
-    np.testing.assert_allclose(game.evaluate(np.zeros((1, 60), dtype=bool))[0], expected[score], rtol=tolerance.REORDERED)
+    expected = {
+        "r2": 1 - errors.sum() / ((y_val - y_val.mean()) ** 2).sum(),
+        "mean_squared_error": -errors.mean(),
+        "squared_errors": -errors,
+    }
+    np.testing.assert_allclose(
+        game.evaluate(np.zeros((1, 60), dtype=bool))[0], expected[score], rtol=tolerance.REORDERED
+    )
 
 
 @pytest.mark.parametrize("utility", [RidgeRegression(), RidgeRegression(score="squared_errors")], ids=repr)
@@ -138,19 +148,43 @@ CLASSES, CLASSES_VAL = np.arange(8) % 2, np.arange(5) % 2
 @pytest.mark.parametrize(
     ("make", "error", "complaint"),
     [
-        (lambda: DataGame(Logistic(), X, Y, X_VAL, Y_VAL), ValueError, "y has 8 different real numbers for 8 points, and Logistic takes classes; use .* RidgeRegression"),
+        (
+            lambda: DataGame(Logistic(), X, Y, X_VAL, Y_VAL),
+            ValueError,
+            "y has 8 different real numbers for 8 points, and Logistic takes classes; use .* RidgeRegression",
+        ),
         (lambda: DataGame(KNN(), X, Y, X, Y), ValueError, "KNN takes classes"),
         (lambda: DataGame(NearestCentroid(), X, Y, X, Y), ValueError, "NearestCentroid takes classes"),
-        (lambda: DataGame(RidgeRegression(), X, CLASSES.astype(str), X_VAL, Y_VAL), TypeError, "y has dtype <U.*; RidgeRegression takes targets"),
+        (
+            lambda: DataGame(RidgeRegression(), X, CLASSES.astype(str), X_VAL, Y_VAL),
+            TypeError,
+            "y has dtype <U.*; RidgeRegression takes targets",
+        ),
         (lambda: DataGame(RidgeRegression(), X, CLASSES == 1, X_VAL, Y_VAL), TypeError, "y has dtype bool"),
         (lambda: DataGame(RidgeRegression(), X, Y, X_VAL, CLASSES_VAL.astype(str)), TypeError, "y_val has dtype <U"),
-        (lambda: DataGame(RidgeRegression(), X, Y[:7], X_VAL, Y_VAL), ValueError, "y has 7 entries; expected 8, one target per point"),
-        (lambda: DataGame(RidgeRegression(), X, np.where(Y == Y[2], np.nan, Y), X_VAL, Y_VAL), ValueError, r"y\[2\] is nan"),
-        (lambda: DataGame(RidgeRegression(), X, Y, X_VAL, np.ones(5)), ValueError, "y_val has one value only, so that R2 is 0 / 0"),
+        (
+            lambda: DataGame(RidgeRegression(), X, Y[:7], X_VAL, Y_VAL),
+            ValueError,
+            "y has 7 entries; expected 8, one target per point",
+        ),
+        (
+            lambda: DataGame(RidgeRegression(), X, np.where(Y == Y[2], np.nan, Y), X_VAL, Y_VAL),
+            ValueError,
+            r"y\[2\] is nan",
+        ),
+        (
+            lambda: DataGame(RidgeRegression(), X, Y, X_VAL, np.ones(5)),
+            ValueError,
+            "y_val has one value only, so that R2 is 0 / 0",
+        ),
         (lambda: RidgeRegression(0.0), ValueError, "alpha is 0.0"),
         (lambda: RidgeRegression(score="accuracy"), ValueError, "score is 'accuracy'; expected one of 'r2'"),
         (lambda: RidgeRegression(empty_prediction=np.inf), ValueError, "empty_prediction is inf"),
-        (lambda: fastsa.DataValuator(RidgeRegression()).fit(X, Y, X_VAL, Y_VAL), TypeError, "takes targets; the networks learn from classes"),
+        (
+            lambda: fastsa.DataValuator(RidgeRegression()).fit(X, Y, X_VAL, Y_VAL),
+            TypeError,
+            "takes targets; the networks learn from classes",
+        ),
     ],
 )
 def test_classes_and_targets_are_told_apart(make, error, complaint):

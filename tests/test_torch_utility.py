@@ -21,7 +21,10 @@ DOUBLES = 1e-9  # of scores after a few steps in float64, taken in another order
 
 def mlp(outputs=3, dtype=torch.float64):
     return lambda: torch.nn.Sequential(
-        torch.nn.Linear(2, 5, dtype=dtype), torch.nn.Tanh(), torch.nn.Dropout(0.5), torch.nn.Linear(5, outputs, dtype=dtype)
+        torch.nn.Linear(2, 5, dtype=dtype),
+        torch.nn.Tanh(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(5, outputs, dtype=dtype),
     )
 
 
@@ -71,7 +74,9 @@ def everything(data):
 
 def test_walks_are_plain_training_of_every_multiset(data, walks):
     X, y = everything(data)
-    utility = TorchUtility(mlp(), steps=6, learning_rate=0.7, weight_decay=0.1, score="log_likelihood", seed=7, models=5)
+    utility = TorchUtility(
+        mlp(), steps=6, learning_rate=0.7, weight_decay=0.1, score="log_likelihood", seed=7, models=5
+    )
     found = games.DataGame(utility, **data).walk(walks)
     for value, members in zip(found, naive_walks.multisets_behind(walks), strict=True):
         expected = np.full(11, -np.log(3))
@@ -97,7 +102,9 @@ def test_targets_are_trained_by_squared_error(data, walks):
 
 def test_accuracy_is_the_mean_of_its_points_and_one_class_is_predicted_always(data, walks):
     settings = {"steps": 8, "seed": 7}
-    whole, points = (games.DataGame(TorchUtility(mlp(), score=s, **settings), **data).walk(walks) for s in ("accuracy", "correct"))
+    whole, points = (
+        games.DataGame(TorchUtility(mlp(), score=s, **settings), **data).walk(walks) for s in ("accuracy", "correct")
+    )
     np.testing.assert_allclose(points.mean(axis=1), whole[:, 0])
     assert np.unique(whole).size > 4
     alone = games.DataGame(TorchUtility(mlp(), **settings), **data).evaluate(np.eye(N, dtype=bool))
@@ -117,7 +124,8 @@ def test_torchs_generator_is_left_as_it_was_and_the_seed_decides(data):
     before = torch.random.get_rng_state().numpy().tobytes()
     coalitions = np.tril(np.ones((N, N), dtype=bool))
     one, same, other = (
-        games.DataGame(TorchUtility(mlp(), steps=2, score="log_loss", seed=s), **data).evaluate(coalitions) for s in (1, 1, 2)
+        games.DataGame(TorchUtility(mlp(), steps=2, score="log_loss", seed=s), **data).evaluate(coalitions)
+        for s in (1, 1, 2)
     )
     assert torch.random.get_rng_state().numpy().tobytes() == before
     assert one.tobytes() == same.tobytes() and (one != other).any()
@@ -125,7 +133,9 @@ def test_torchs_generator_is_left_as_it_was_and_the_seed_decides(data):
 
 def test_training_that_diverges_is_refused_with_its_coalition(data):
     game = games.DataGame(TorchUtility(lambda: torch.nn.Linear(2, 1), learning_rate=1e6, takes="targets"), **data)
-    with pytest.raises(ValueError, match=r"TorchUtility scored a coalition with a value that is not finite: nan for 2 players \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"TorchUtility scored a coalition with a value that is not finite: nan for 2 players \(3, 4\)"
+    ):
         game.walk(naive_walks.walks_of([[4, 3]], [[2]], [[]]))
 
 
@@ -138,7 +148,12 @@ def test_cancelled_work_stops(data, walks):
 
 def test_the_repr_tells_settings_and_that_it_is_slow():
     text = repr(TorchUtility(mlp(), steps=3, score="log_loss"))
-    assert "mlp" in text and "steps=3" in text and "score='log_loss'" in text and "slow: trains at every scored position" in text
+    assert (
+        "mlp" in text
+        and "steps=3" in text
+        and "score='log_loss'" in text
+        and "slow: trains at every scored position" in text
+    )
     make = mlp()
     assert TorchUtility(make) == TorchUtility(make, models=3) != TorchUtility(make, steps=3)
 
@@ -153,10 +168,22 @@ def test_the_repr_tells_settings_and_that_it_is_slow():
         (lambda data: TorchUtility(mlp(), takes="labels"), ValueError, "takes is 'labels'"),
         (lambda data: TorchUtility(mlp(), score="r2"), ValueError, "'r2', which is not one of classes"),
         (lambda data: TorchUtility(mlp(), models=0), ValueError, "models is 0"),
-        (lambda data: games.DataGame(TorchUtility(mlp(2)), **data), ValueError, r"answers shape \(2, 2\) for inputs \(2, 2\); expected \(2, 3\)"),
-        (lambda data: games.DataGame(TorchUtility(mlp(2), takes="targets"), **data), ValueError, r"expected \(2,\) or \(2, 1\)"),
+        (
+            lambda data: games.DataGame(TorchUtility(mlp(2)), **data),
+            ValueError,
+            r"answers shape \(2, 2\) for inputs \(2, 2\); expected \(2, 3\)",
+        ),
+        (
+            lambda data: games.DataGame(TorchUtility(mlp(2), takes="targets"), **data),
+            ValueError,
+            r"expected \(2,\) or \(2, 1\)",
+        ),
         (lambda data: games.DataGame(TorchUtility(torch.nn.Identity), **data), ValueError, "without parameters"),
-        (lambda data: games.DataGame(TorchUtility(lambda: 3), **data), TypeError, "made a int; expected a torch.nn.Module"),
+        (
+            lambda data: games.DataGame(TorchUtility(lambda: 3), **data),
+            TypeError,
+            "made a int; expected a torch.nn.Module",
+        ),
     ],
 )
 def test_bad_settings_are_refused_before_any_work(make, error, complaint, data):

@@ -77,7 +77,9 @@ def test_certificates_agree_with_the_truth():
 
 @pytest.mark.parametrize("samples", [2, 3, 5])
 def test_few_samples_are_halved_too(samples):
-    valuator = DataValuator(KNN(3), estimator=Distributional(5, 50), samples=samples, seed=1).fit(*data(), progress=False)
+    valuator = DataValuator(KNN(3), estimator=Distributional(5, 50), samples=samples, seed=1).fit(
+        *data(), progress=False
+    )
     assert (valuator.labels_.count == samples).all() and np.isfinite(valuator.values_).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fastsa import DataValuator, LabelStream
 from fastsa.estimators import Distributional, PermutationShapley
 from fastsa.games import DataGame
@@ -51,7 +52,11 @@ def test_values_beat_the_labels_and_the_certificate_holds_the_truth(fitted):
     assert values.low < error < values.high  # one run of a literal seed
     outlook = fitted.plan_.outlook
     assert outlook.pool.low < error < outlook.pool.high
-    assert outlook.monte_carlo.low < np.mean((fitted.labels_.mean - truth.mean) ** 2) - noise < 1.2 * outlook.monte_carlo.high
+    assert (
+        outlook.monte_carlo.low
+        < np.mean((fitted.labels_.mean - truth.mean) ** 2) - noise
+        < 1.2 * outlook.monte_carlo.high
+    )
 
 
 def test_points_that_the_budget_does_not_reach_are_predicted():
@@ -62,7 +67,10 @@ def test_points_that_the_budget_does_not_reach_are_predicted():
     assert valuator.labels_.evaluations <= 1000 and places.size == valuator.labels_.ids.size < 320
     X, y = data()[:2]
     np.testing.assert_array_equal(valuator.values_[others], valuator.predict(X, y)[others])
-    assert np.isfinite(valuator.stderr_).all() and (valuator.stderr_[others] == np.sqrt(valuator.plan_.outlook.new.value)).all()
+    assert (
+        np.isfinite(valuator.stderr_).all()
+        and (valuator.stderr_[others] == np.sqrt(valuator.plan_.outlook.new.value)).all()
+    )
 
 
 def test_estimators_that_share_every_sample_are_planned_too():

@@ -7,10 +7,11 @@ import nearest_neighbours
 import numpy as np
 import pytest
 import tolerance
-from fastsa import games, ops, utilities
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_walks import walks_of
+
+from fastsa import games, ops, utilities
 
 
 def table_game(n_players, outputs=2, seed=0):
@@ -124,13 +125,21 @@ def test_offsets_that_do_not_divide_the_players_are_refused(offsets):
 
 
 def test_offsets_that_descend_are_refused():
-    bad = ops.Walks(np.zeros(2, np.int32), np.array([0, 2, 1, 2]), np.empty(0, np.int32), np.zeros(4, np.int64),
-                    np.empty(0, np.int32), np.zeros(4, np.int64))
+    bad = ops.Walks(
+        np.zeros(2, np.int32),
+        np.array([0, 2, 1, 2]),
+        np.empty(0, np.int32),
+        np.zeros(4, np.int64),
+        np.empty(0, np.int32),
+        np.zeros(4, np.int64),
+    )
     with pytest.raises(ValueError, match="offsets of players"):
         bad.check(3)
 
 
-@pytest.mark.parametrize(("place", "words"), [(0, "players has dtype int64"), (1, "offsets of players has dtype int32")])
+@pytest.mark.parametrize(
+    ("place", "words"), [(0, "players has dtype int64"), (1, "offsets of players has dtype int32")]
+)
 def test_other_dtypes_are_refused(place, words):
     arrays = list(walks_of([[0, 1]], [[2]], [[]]).arrays)
     arrays[place] = arrays[place].astype(np.int64 if place == 0 else np.int32)

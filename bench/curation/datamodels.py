@@ -16,6 +16,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from noisy_sets import load as load_noisy
+from threadpoolctl import threadpool_limits
+
 from fastsa import LabelStream
 from fastsa.amortize import DatamodelNet, baselines, member_regression
 from fastsa.amortize.ridge import leave_one_out_ridge
@@ -23,9 +26,6 @@ from fastsa.estimators import BanzhafMSR
 from fastsa.games import DataGame
 from fastsa.metrics import datamodeling_score
 from fastsa.utilities import KNN, Logistic
-from threadpoolctl import threadpool_limits
-
-from noisy_sets import load as load_noisy
 
 UTILITIES = {"logistic": Logistic(score="log_likelihood"), "knn": KNN(5, score="votes")}
 _TRUTH_SEED = 2024
@@ -67,7 +67,9 @@ def drawn(n: int, subsets: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, _TRUTH_SEED]).random((subsets, n)) < 0.5
 
 
-def methods(data: tuple[np.ndarray, ...], game: DataGame, labelled: int, budget: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
+def methods(
+    data: tuple[np.ndarray, ...], game: DataGame, labelled: int, budget: int, given: argparse.Namespace
+) -> dict[str, np.ndarray]:
     """Effects by method: [n, m] where it has labelled validation points only, [n, 2 m] where it predicts all."""
     X, y, X_val, y_val = data
     n_classes, n_select = game.classes.size, budget // 5
@@ -77,7 +79,9 @@ def methods(data: tuple[np.ndarray, ...], game: DataGame, labelled: int, budget:
     both = train.merge(select)
     counts = np.repeat(both.count, labelled)
     made = {"noisy labels": both.mean}
-    made["noisy labels, shrunk"] = baselines.shrunk(both.mean.ravel(), counts, both.variance.ravel()).reshape(both.mean.shape)
+    made["noisy labels, shrunk"] = baselines.shrunk(both.mean.ravel(), counts, both.variance.ravel()).reshape(
+        both.mean.shape
+    )
     made["regression on members"] = member_regression(both)
     of, on = features(X, y, n_classes), features(X_val, y_val, n_classes)
     same = (y[:, None] == y_val).astype(float)
@@ -116,7 +120,9 @@ def report(given: argparse.Namespace) -> None:
             if effects.shape[1] > m:
                 other = datamodeling_score(effects[:, m:], truth, outputs[:, m:])
                 unseen = f"{other.score:.3f} [{other.low:.3f}, {other.high:.3f}]"
-            print(f"  {name:<44} {labelled.score:.3f} [{labelled.low:.3f}, {labelled.high:.3f}]    {unseen}", flush=True)
+            print(
+                f"  {name:<44} {labelled.score:.3f} [{labelled.low:.3f}, {labelled.high:.3f}]    {unseen}", flush=True
+            )
         print()
 
 

@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> None:
     names, options = arguments[:first_option], arguments[first_option:]
     unknown = [name for name in names if name not in (*EXPERIMENTS, "all")]
     if not names or unknown:
-        raise SystemExit(f"{' '.join(unknown) or 'no name was given'}: expected 'all' or some of {', '.join(EXPERIMENTS)}.")
+        raise SystemExit(
+            f"{' '.join(unknown) or 'no name was given'}: expected 'all' or some of {', '.join(EXPERIMENTS)}."
+        )
     done = [run(name, options) for name in (EXPERIMENTS if "all" in names else names)]
     if not any(done):
         raise SystemExit(1)

@@ -19,7 +19,9 @@ from fastsa.amortize import AttributionNet
 from fastsa.estimators import PermutationShapley
 
 
-def setup(adult: data.Table, *, n_train: int, n_truth: int, truth_samples: int, epochs: int, seed: int) -> explaining.Setup:
+def setup(
+    adult: data.Table, *, n_train: int, n_truth: int, truth_samples: int, epochs: int, seed: int
+) -> explaining.Setup:
     fitted = np.random.default_rng(0).permutation(len(adult.y))[:30_000]
     model = HistGradientBoostingClassifier(max_iter=100, random_state=0).fit(adult.X[fitted], adult.y[fitted])
     order = np.random.default_rng(1).permutation(len(adult.y))

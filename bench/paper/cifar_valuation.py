@@ -49,7 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given.small:
         given.points, given.samples, given.seeds = [500], [5], 1
     folder = data.folder(given.data_dir)
-    settings = [setting(folder, points, flipped, given.stored, given.small) for flipped in given.flipped for points in given.points]
+    settings = [
+        setting(folder, points, flipped, given.stored, given.small)
+        for flipped in given.flipped
+        for points in given.points
+    ]
     valuing.run(settings, given.samples, given)
 
 

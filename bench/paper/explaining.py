@@ -16,7 +16,6 @@ import fastsa
 from bench.paper import attributions
 from fastsa import amortize, estimators, games
 
-
 FEWEST = 8  # samples that tell the noise of one
 
 
@@ -65,7 +64,9 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
     items = np.arange(setup.n_train)
 
     def labels_of(items: np.ndarray, samples: int, role: str) -> fastsa.Labels:
-        return fastsa.LabelStream(setup.game, setup.estimator, samples=samples, role=role, items=items, seed=seed).collect()
+        return fastsa.LabelStream(
+            setup.game, setup.estimator, samples=samples, role=role, items=items, seed=seed
+        ).collect()
 
     start = time.perf_counter()
     train = labels_of(items, samples - select_samples, "train")
@@ -92,7 +93,9 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
             "ridge on features": attributions.ridge(setup.flat[items], whole.mean, setup.flat[where]),
             "constant": np.broadcast_to(center, own.mean.shape),
         }
-        if setup.estimator.unbiased and samples > 1 and where.min() >= setup.n_train:  # labels that the network has not seen
+        if (
+            setup.estimator.unbiased and samples > 1 and where.min() >= setup.n_train
+        ):  # labels that the network has not seen
             methods["amortized, refined"] = amortize.refine(methods["amortized"], own).values
         table = attributions.table(methods, truth, f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
         tables.append(table)
@@ -119,8 +122,15 @@ def _rows(X: Any, items: np.ndarray) -> Any:
 
 def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | None) -> dict[str, Any]:
     """Print every table and what the explainer is worth; keep a JSON record."""
-    record: dict[str, Any] = {"name": setup.name, "seed": seed, "truth_seconds": measure_truth(setup, seed), "budgets": {}}
-    print(f"{setup.name}: truth of {sum(map(len, setup.truth_items.values()))} inputs took {record['truth_seconds']:.0f} s\n")
+    record: dict[str, Any] = {
+        "name": setup.name,
+        "seed": seed,
+        "truth_seconds": measure_truth(setup, seed),
+        "budgets": {},
+    }
+    print(
+        f"{setup.name}: truth of {sum(map(len, setup.truth_items.values()))} inputs took {record['truth_seconds']:.0f} s\n"
+    )
     for samples, select_samples in budgets:
         made, tables = at_budget(setup, samples, select_samples, seed)
         record["budgets"][samples] = made
@@ -134,7 +144,9 @@ def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | 
         print(f"labels {made['label_seconds']:.0f} s, training {made['training_seconds']:.0f} s\n", flush=True)
         if out:
             out.mkdir(parents=True, exist_ok=True)
-            (out / f"{setup.name.lower().replace(',', '').replace(' ', '_')}.json").write_text(json.dumps(record, indent=2))
+            (out / f"{setup.name.lower().replace(',', '').replace(' ', '_')}.json").write_text(
+                json.dumps(record, indent=2)
+            )
     return record
 
 

@@ -88,7 +88,9 @@ SMALL = replace(
 )
 
 
-def models(images: torch.Tensor, classes: torch.Tensor, size: Size, kept: Path | None) -> tuple[vit.Classifier, vit.Classifier]:
+def models(
+    images: torch.Tensor, classes: torch.Tensor, size: Size, kept: Path | None
+) -> tuple[vit.Classifier, vit.Classifier]:
     """The classifier and its surrogate, trained or read back from `kept`."""
     path = None if kept is None else kept / f"fashion_vit_{size.grid**2}.safetensors"
     patch = PIXELS // size.grid
@@ -102,7 +104,9 @@ def models(images: torch.Tensor, classes: torch.Tensor, size: Size, kept: Path |
         return found[0], found[1]
     rows = slice(size.rows)
     torch.manual_seed(0)
-    classifier = vit.train_classifier(vit.Classifier(patch=patch), images[rows], classes[rows], epochs=size.model_epochs, seed=0)
+    classifier = vit.train_classifier(
+        vit.Classifier(patch=patch), images[rows], classes[rows], epochs=size.model_epochs, seed=0
+    )
     surrogate = vit.train_surrogate(classifier, images[rows], size.grid, epochs=size.model_epochs, seed=0)
     if path is not None:
         kept.mkdir(parents=True, exist_ok=True)
@@ -111,7 +115,9 @@ def models(images: torch.Tensor, classes: torch.Tensor, size: Size, kept: Path |
     return classifier, surrogate
 
 
-def setup(surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str, seed: int) -> explaining.Setup:
+def setup(
+    surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str, seed: int
+) -> explaining.Setup:
     labels, (seen, unseen) = size.labels[name], size.truths
     explained = torch.cat([images[: labels.inputs], held_out[:unseen]])
     return explaining.Setup(
@@ -120,7 +126,10 @@ def setup(surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tenso
         X=explained,
         flat=explained.flatten(1).numpy(),
         n_train=labels.inputs,
-        truth_items={"training inputs": np.arange(seen), "held-out inputs": np.arange(labels.inputs, labels.inputs + unseen)},
+        truth_items={
+            "training inputs": np.arange(seen),
+            "held-out inputs": np.arange(labels.inputs, labels.inputs + unseen),
+        },
         estimator=labels.estimator,
         truth_estimator=labels.truth_estimator,
         truth_samples=labels.truth_samples,
@@ -141,18 +150,25 @@ def setup(surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tenso
 def main(arguments: list[str] | None = None) -> None:
     parser = explaining.parser_of(__doc__)
     parser.add_argument("--patches", type=int, choices=(49, 196), default=49)
-    parser.add_argument("--estimators", nargs="+", choices=tuple(HEADLINE.labels), help="of the labels; default all of the size")
+    parser.add_argument(
+        "--estimators", nargs="+", choices=tuple(HEADLINE.labels), help="of the labels; default all of the size"
+    )
     given = parser.parse_args(arguments)
     size = SMALL if given.small else {49: HEADLINE, 196: FINE}[given.patches]
     sets = data.fashion_mnist(data.folder(given.data_dir))
     images, classes, unseen, unseen_classes = (torch.from_numpy(a) for name in ("train", "test") for a in sets[name])
     start = time.perf_counter()
     classifier, surrogate = models(images, classes, size, given.out)
-    print(f"classifier {right(classifier, unseen, unseen_classes):.3f}, surrogate {right(surrogate, unseen, unseen_classes):.3f} ", end="")
+    print(
+        f"classifier {right(classifier, unseen, unseen_classes):.3f}, surrogate {right(surrogate, unseen, unseen_classes):.3f} ",
+        end="",
+    )
     print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
     for name in given.estimators or size.labels:
         samples = size.labels[name].samples
-        explaining.report(setup(surrogate, images, unseen, size, name, given.seed), [(samples, 0)], given.seed, given.out)
+        explaining.report(
+            setup(surrogate, images, unseen, size, name, given.seed), [(samples, 0)], given.seed, given.out
+        )
 
 
 def right(model: Any, images: torch.Tensor, classes: torch.Tensor) -> float:

@@ -32,7 +32,9 @@ def draw(records: list[dict], path: Path) -> None:
         for method, color, style, label in METHODS:
             if method not in made[0]["held-out inputs"]:
                 continue
-            axis.loglog(cost, [b["held-out inputs"][method] for b in made], style, marker="o", ms=4, color=color, label=label)
+            axis.loglog(
+                cost, [b["held-out inputs"][method] for b in made], style, marker="o", ms=4, color=color, label=label
+            )
         axis.set_title(record["name"], loc="left")
         axis.set_xlabel("model evaluations per input")
         axis.set_xticks(cost, [f"{c:.0f}" for c in cost])
@@ -51,7 +53,9 @@ def main() -> None:
     records = [json.loads(path.read_text()) for path in sorted(given.out.glob("*.json"))]
     records = [r for r in records if len(r.get("budgets", {})) > 1]
     if not records:
-        raise SystemExit(f"{given.out} holds no record of an experiment at several budgets; run one with --out {given.out}.")
+        raise SystemExit(
+            f"{given.out} holds no record of an experiment at several budgets; run one with --out {given.out}."
+        )
     draw(records, given.out / "attribution.png")
 
 

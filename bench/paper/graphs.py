@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
     budgets = [(3, 1), (6, 2), (12, 4)]
     if given.small:
         size, budgets = {"epochs": 2, "n_held_out": 100, "n_truth": 20, "truth_samples": 30}, [(3, 1)]
-    explaining.report(setup(data.solubility(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out)
+    explaining.report(
+        setup(data.solubility(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out
+    )
 
 
 if __name__ == "__main__":

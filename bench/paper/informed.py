@@ -33,14 +33,21 @@ COST = {"gradient": 1 + 2 * OUTPUTS, "occlusion": PLAYERS + 1, "alone": PLAYERS 
 CHOICES: tuple[tuple[str, ...], ...] = ((), ("gradient",), ("occlusion",), ("occlusion", "alone"))
 
 
-def measured(model: Any, images: torch.Tensor, unseen: torch.Tensor, truth: attributions.Truth, size: dict[str, int], seed: int) -> dict[str, Any]:
+def measured(
+    model: Any, images: torch.Tensor, unseen: torch.Tensor, truth: attributions.Truth, size: dict[str, int], seed: int
+) -> dict[str, Any]:
     """One row for each choice of informed inputs."""
     rows, records = [], {}
     for kinds in CHOICES:
         extra = sum(COST[kind] for kind in kinds)
         items = size["n_train"] * LABELS // (LABELS + extra)
         net = AttributionNet(
-            "tokens", backbone=model.classifier.backbone, epochs=size["epochs"], learning_rate=3e-4, efficiency=True, seed=seed
+            "tokens",
+            backbone=model.classifier.backbone,
+            epochs=size["epochs"],
+            learning_rate=3e-4,
+            efficiency=True,
+            seed=seed,
         )
         start = time.perf_counter()
         explainer = fastsa.AmortizedExplainer(
@@ -49,7 +56,9 @@ def measured(model: Any, images: torch.Tensor, unseen: torch.Tensor, truth: attr
         score, told = attributions.score(explainer.explain(unseen), truth), explainer.error_
         name = " and ".join(kinds) or "none"
         certified = told.error.value / told.signal.value
-        rows.append((name, items, explainer.evaluations_, extra + 1, explainer.choice_, score.error, score.interval, certified))
+        rows.append(
+            (name, items, explainer.evaluations_, extra + 1, explainer.choice_, score.error, score.interval, certified)
+        )
         records[name] = {
             "inputs": items,
             "evaluations": explainer.evaluations_,
@@ -77,7 +86,9 @@ def main(arguments: list[str] | None = None) -> None:
     _, surrogate = fashion_vit.models(images, classes, made, given.out)
     model = vit.Probabilities(surrogate).eval()
     game = games.ModelGame(model, unseen, games.Patches((GRID, GRID)))
-    labels = fastsa.LabelStream(game, KernelSHAP(), samples=size["truth_pairs"], role="truth", seed=given.seed).collect()
+    labels = fastsa.LabelStream(
+        game, KernelSHAP(), samples=size["truth_pairs"], role="truth", seed=given.seed
+    ).collect()
     truth = attributions.Truth(labels.mean, np.square(labels.stderr))
     records = measured(model, images, unseen, truth, size, given.seed)
     if given.out:

@@ -24,9 +24,13 @@ def setup(sets: dict, *, epochs: int, n_train: int, n_truth: int, truth_samples:
     order = np.random.default_rng(0).permutation(len(y))
     sequences, speakers = torch.from_numpy(X[order]), torch.from_numpy(y[order])
     torch.manual_seed(0)
-    model = small_models.train(small_models.SequenceClassifier(12, 9), (sequences[:n_train],), speakers[:n_train], epochs=epochs, seed=0)
+    model = small_models.train(
+        small_models.SequenceClassifier(12, 9), (sequences[:n_train],), speakers[:n_train], epochs=epochs, seed=0
+    )
     with torch.inference_mode():
-        print(f"classifier: {(model(sequences[n_train:]).argmax(1) == speakers[n_train:]).double().mean():.3f} of held-out right")
+        print(
+            f"classifier: {(model(sequences[n_train:]).argmax(1) == speakers[n_train:]).double().mean():.3f} of held-out right"
+        )
     permutation = PermutationShapley(antithetic=True)
     steps = np.arange(X.shape[1])[:, None]
     return explaining.Setup(
@@ -49,7 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     size, budgets = {"epochs": 60, "n_train": 440, "n_truth": 100, "truth_samples": 100}, [(3, 1), (6, 2), (12, 4)]
     if given.small:
         size, budgets = {"epochs": 2, "n_train": 100, "n_truth": 20, "truth_samples": 30}, [(3, 1)]
-    explaining.report(setup(data.vowels(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out)
+    explaining.report(
+        setup(data.vowels(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out
+    )
 
 
 if __name__ == "__main__":

@@ -42,14 +42,18 @@ class GraphClassifier(nn.Module):
         return self.log_odds(atoms, bonds).softmax(dim=1)
 
 
-def train(model: nn.Module, inputs: tuple[torch.Tensor, ...], classes: torch.Tensor, *, epochs: int, seed: int) -> nn.Module:
+def train(
+    model: nn.Module, inputs: tuple[torch.Tensor, ...], classes: torch.Tensor, *, epochs: int, seed: int
+) -> nn.Module:
     """Adam on whole inputs and, half of the time, on inputs with random players left out (as a surrogate sees them)."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(epochs):
         for rows in torch.randperm(len(classes), generator=generator).split(32):
             batch = tuple(x[rows] for x in inputs)
-            keep = torch.rand(len(rows), batch[0].shape[1], generator=generator) < torch.rand(len(rows), 1, generator=generator)
+            keep = torch.rand(len(rows), batch[0].shape[1], generator=generator) < torch.rand(
+                len(rows), 1, generator=generator
+            )
             keep |= torch.rand(len(rows), 1, generator=generator) < 0.5
             masked = (batch[0] * keep[:, :, None], *(b * keep[:, :, None] * keep[:, None, :] for b in batch[1:]))
             optimizer.zero_grad(set_to_none=True)

@@ -26,7 +26,9 @@ TRUTH_POINTS = 250
 TRUTH_SAMPLES = {250: 2000, 500: 1500, 1000: 1000, 2500: 500, 5000: 300, 10000: 150}
 
 
-def setting(name: str, points: int, folder: Path, *, truth_samples: int, truth_points: int = TRUTH_POINTS) -> valuing.Setting:
+def setting(
+    name: str, points: int, folder: Path, *, truth_samples: int, truth_points: int = TRUTH_POINTS
+) -> valuing.Setting:
     pool = load(name, folder, points=points, val=100, test=0, flipped=0.2, seed=0)
     return valuing.Setting(
         name=f"{name}-{points}",

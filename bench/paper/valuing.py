@@ -22,7 +22,12 @@ from fastsa.metrics import agreement
 TRUTHS = Path(__file__).parent / "truth"
 KNN_GRID = (1, 5, 20)
 MONTE_CARLO, RECIPE, REFINED = "Monte Carlo, whole budget", "amortized, the paper's recipe", "amortized, refined"
-MEASURES = {"error": "normalized_error", "Pearson": "pearson_corrected", "Spearman": "spearman", "sign": "sign_agreement"}
+MEASURES = {
+    "error": "normalized_error",
+    "Pearson": "pearson_corrected",
+    "Spearman": "spearman",
+    "sign": "sign_agreement",
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ class Bank:
         self._setting, self._seed = setting, seed
         halves = [Halves.of(samples) for samples in budgets]
         self._cuts = {
-            role: sorted({end for h in halves for span in getattr(h, role) for end in span}) for role in ("train", "select")
+            role: sorted({end for h in halves for span in getattr(h, role) for end in span})
+            for role in ("train", "select")
         }
         self._pieces: dict[tuple[str, int], fastsa.Labels] = {}
         self.seconds = 0.0
@@ -188,7 +194,9 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
                     cells.append(json.loads(path.read_text()))
                     continue
                 if time.perf_counter() - began > 60 * given.minutes:
-                    print(f"{given.minutes:.0f} minutes are over; {setting.name}, {samples} samples, seed {seed} was not begun")
+                    print(
+                        f"{given.minutes:.0f} minutes are over; {setting.name}, {samples} samples, seed {seed} was not begun"
+                    )
                     return cells
                 cells.append(cell(setting, truth, bank, samples, seed) | {"label_seconds": bank.seconds})
                 if path is not None:
@@ -218,9 +226,25 @@ def table(cells: list[dict]) -> Table:
         error, pearson = over_seeds(columns["error"]), over_seeds(columns["Pearson"])
         gain = np.mean([c["scores"][MONTE_CARLO]["error"] / c["scores"][method]["error"] for c in cells])
         rows.append(
-            (method, *error, *pearson, float(np.mean(columns["Spearman"])), float(np.mean(columns["sign"])), float(gain))
+            (
+                method,
+                *error,
+                *pearson,
+                float(np.mean(columns["Spearman"])),
+                float(np.mean(columns["sign"])),
+                float(gain),
+            )
         )
-    head = ("", "error", "95 % interval", "Pearson", "95 % interval ", "Spearman", "sign", "Monte Carlo samples for one")
+    head = (
+        "",
+        "error",
+        "95 % interval",
+        "Pearson",
+        "95 % interval ",
+        "Spearman",
+        "sign",
+        "Monte Carlo samples for one",
+    )
     seeds, first = len(cells), cells[0]
     notes = (f"means over {seeds} seed{'s' if seeds > 1 else ''} of labels and networks; a constant scores error 1.",)
     return Table(head, tuple(rows), notes, f"{first['setting']}, {first['samples']} samples per point")
@@ -229,7 +253,9 @@ def table(cells: list[dict]) -> Table:
 def parser_of(doc: str | None, *, points: list[int], samples: list[int]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, help="folder of a JSON record per cell; what is there is not computed again")
+    parser.add_argument(
+        "--out", type=Path, help="folder of a JSON record per cell; what is there is not computed again"
+    )
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=170.0, help="no cell is begun after so many")

@@ -29,7 +29,9 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Images [rows, channels, size, size] to one token per patch, after a token for the class: [rows, 1 + patches, width]."""
 
-    def __init__(self, size: int = 28, patch: int = 4, channels: int = 1, width: int = 64, depth: int = 4, heads: int = 4) -> None:
+    def __init__(
+        self, size: int = 28, patch: int = 4, channels: int = 1, width: int = 64, depth: int = 4, heads: int = 4
+    ) -> None:
         super().__init__()
         self.embed = nn.Conv2d(channels, width, patch, patch)
         self.place = nn.Parameter(0.02 * torch.randn(1, 1 + (size // patch) ** 2, width))

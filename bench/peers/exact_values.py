@@ -30,12 +30,18 @@ ITEMS, BACKGROUND = 4, 25
 def cases():
     """(name, fitted model, its outputs as a function, features)"""
     X, y = load_diabetes(return_X_y=True)
-    for model in (GradientBoostingRegressor(random_state=0), make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(16,), max_iter=2000, random_state=0))):
+    for model in (
+        GradientBoostingRegressor(random_state=0),
+        make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(16,), max_iter=2000, random_state=0)),
+    ):
         model.fit(X, y)
         yield f"diabetes, {name_of(model)}", model, lambda x, m=model: m.predict(x)[:, None], X
     X, y = load_breast_cancer(return_X_y=True)
     X = np.ascontiguousarray(X[:, :8])
-    for model in (GradientBoostingClassifier(random_state=0), make_pipeline(StandardScaler(), MLPClassifier(hidden_layer_sizes=(16,), max_iter=2000, random_state=0))):
+    for model in (
+        GradientBoostingClassifier(random_state=0),
+        make_pipeline(StandardScaler(), MLPClassifier(hidden_layer_sizes=(16,), max_iter=2000, random_state=0)),
+    ):
         model.fit(X, y)
         yield f"breast cancer, {name_of(model)}", model, model.predict_proba, X
 

@@ -14,7 +14,6 @@ from pydvl.valuation.methods.knn_shapley import KNNShapleyValuation
 from sklearn.neighbors import KNeighborsClassifier
 
 
-
 def processor_seconds() -> float:
     """Of this process and all that it started, as Linux counts them: the work is done by joblib's."""
     parents, seconds = {}, {}

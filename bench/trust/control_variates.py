@@ -58,8 +58,12 @@ class Case:
     note: str
 
 
-def collect(game: Any, estimator: Any, samples: int, items: np.ndarray, seed: int, role: str = "certify") -> fastsa.Labels:
-    return fastsa.LabelStream(game, estimator, samples=samples, items=items, role=role, seed=seed, n_threads=1).collect()
+def collect(
+    game: Any, estimator: Any, samples: int, items: np.ndarray, seed: int, role: str = "certify"
+) -> fastsa.Labels:
+    return fastsa.LabelStream(
+        game, estimator, samples=samples, items=items, role=role, seed=seed, n_threads=1
+    ).collect()
 
 
 def distilled(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor, *, epochs: int, seed: int) -> torch.nn.Module:
@@ -89,7 +93,9 @@ class Steps(torch.nn.Module):
             if values.size > 2:
                 self.columns.append(column)
                 above = X[X[:, column] > values[0], column]  # many columns are zero for most
-                edges = np.unique(np.concatenate([np.quantile(x, np.linspace(0, 1, bins + 1)) for x in (X[:, column], above)]))
+                edges = np.unique(
+                    np.concatenate([np.quantile(x, np.linspace(0, 1, bins + 1)) for x in (X[:, column], above)])
+                )
                 self.edges.append(torch.from_numpy(edges.astype(np.float32)))
         self.others = [column for column in range(X.shape[1]) if column not in self.columns]
 
@@ -101,7 +107,16 @@ class Steps(torch.nn.Module):
 
 
 def controlled_case(
-    name: str, game: Any, cheap: Any, items: np.ndarray, *, truth_estimator: Any, truth_samples: int, own_samples: int, note: str, seed: int
+    name: str,
+    game: Any,
+    cheap: Any,
+    items: np.ndarray,
+    *,
+    truth_estimator: Any,
+    truth_samples: int,
+    own_samples: int,
+    note: str,
+    seed: int,
 ) -> Case:
     """The cheap game's values come from samples of its own, which cost no evaluation of the model."""
     start = time.perf_counter()
@@ -209,7 +224,9 @@ def knn_case(adult: data.Table, small: bool, seed: int) -> Case:
     truth = collect(game, estimators.PermutationShapley(), 1000, np.arange(n), seed, "truth")
     print(f"Data Shapley: {n} points, {n_val} to validate; truth {time.perf_counter() - start:.0f} s", flush=True)
     controls = (games.Controlled(game, cheap, each) for each in (values, wrong))
-    return Case("Data Shapley, logistic", game, *controls, np.arange(n), truth.mean, truth.stderr**2, np.zeros_like(values), "")
+    return Case(
+        "Data Shapley, logistic", game, *controls, np.arange(n), truth.mean, truth.stderr**2, np.zeros_like(values), ""
+    )
 
 
 def explained(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor) -> str:
@@ -258,7 +275,12 @@ def largest_z(case: Case, game: Any, samples: int, runs: int, seed: int) -> tupl
 
 def draw(tables: dict[str, list[Table]], path: Path) -> None:
     figure, axes = new_figure(len(tables), (4.2 * len(tables), 3.6))
-    shown = {PLAIN: (GREY, "-"), "antithetic permutations": (GREY, ":"), "KernelSHAP (biased)": (ORANGE, ":"), "AdjustedMSR": (ORANGE, "-")}
+    shown = {
+        PLAIN: (GREY, "-"),
+        "antithetic permutations": (GREY, ":"),
+        "KernelSHAP (biased)": (ORANGE, ":"),
+        "AdjustedMSR": (ORANGE, "-"),
+    }
     for axis, (name, made) in zip(axes, tables.items(), strict=True):
         lines = {**shown, f"{PLAIN}, controlled": (BLUE, "-"), "AdjustedMSR, controlled": (BLUE, ":")}
         for method, (color, style) in lines.items():
@@ -278,7 +300,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
     parser.add_argument("--games", nargs="+", choices=("adult", "vit", "knn"), default=["adult", "vit", "knn"])
-    parser.add_argument("--vit", type=Path, default=None, help="folder with fashion_vit.safetensors; trained there if missing")
+    parser.add_argument(
+        "--vit", type=Path, default=None, help="folder with fashion_vit.safetensors; trained there if missing"
+    )
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -292,7 +316,9 @@ def main(arguments: list[str] | None = None) -> None:
     tables: dict[str, list[Table]] = {}
     for which in given.games:
         case = make[which]()
-        methods = dict(list(METHODS.items())[:2]) if which == "knn" else METHODS  # the others need more samples than points
+        methods = (
+            dict(list(METHODS.items())[:2]) if which == "knn" else METHODS
+        )  # the others need more samples than points
         runs = {"adult": 5, "vit": 2, "knn": 5}[which] if not given.small else 2
         for evaluations in budgets[which][: 1 if given.small else None]:
             tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, methods))
@@ -300,7 +326,10 @@ def main(arguments: list[str] | None = None) -> None:
         for what, game in (("controlled permutations", case.controlled), ("the same with wrong values", case.wrong)):
             z, limit = largest_z(case, game, 100 if which == "knn" else 20, 2 * runs, given.seed)
             verdict = "contradicted" if z > limit else "no contradiction"
-            print(f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}", flush=True)
+            print(
+                f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}",
+                flush=True,
+            )
         print()
     if given.out:
         draw(tables, given.out / "control_variates.png")

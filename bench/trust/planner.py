@@ -103,12 +103,25 @@ def adult(table: data.Table, n: int, n_new: int, truth_samples: int) -> list[Tas
 
     masker = games.Groups(table.variable, games.Baseline(table.X[fitted].mean(axis=0)))
     labels = fastsa.LabelStream(
-        games.ModelGame(probability, X, masker), PermutationShapley(antithetic=True), samples=truth_samples, role="truth", n_threads=1
+        games.ModelGame(probability, X, masker),
+        PermutationShapley(antithetic=True),
+        samples=truth_samples,
+        role="truth",
+        n_threads=1,
     ).collect()
     truth, variance = labels.mean, np.mean(labels.stderr**2, axis=(1, 2))
     pool = games.ModelGame(probability, X[:n], masker)
     return [
-        Task(f"Adult, ridge on {f.shape[1]} features", pool, f[:n], truth[:n], variance[:n], f[n:], truth[n:], variance[n:])
+        Task(
+            f"Adult, ridge on {f.shape[1]} features",
+            pool,
+            f[:n],
+            truth[:n],
+            variance[:n],
+            f[n:],
+            truth[n:],
+            variance[n:],
+        )
         for f in (X, bent(X, 200))
     ]
 
@@ -190,7 +203,8 @@ def show(name: str, rows: list[dict], searches: list[dict]) -> None:
             kept = sum(abs(r["forecast"] / r["realised"] - 1) <= 0.15 for r in asked)
             half = 1.96 * ratio.std(ddof=1) / np.sqrt(len(ratio)) if len(ratio) > 1 else np.nan
             inside = sum(
-                r["low"] - 1.96 * r["realised_stderr"] <= r["realised"] <= r["high"] + 1.96 * r["realised_stderr"] for r in some
+                r["low"] - 1.96 * r["realised_stderr"] <= r["realised"] <= r["high"] + 1.96 * r["realised_stderr"]
+                for r in some
             )
             error = np.median([r["realised_stderr"] / r["realised"] for r in some])
             own = np.median([r["relative_stderr"] for r in some])
@@ -214,8 +228,13 @@ def draw(tasks: dict[str, dict], path: Path) -> None:
         for what, color in (("new", ORANGE), ("monte_carlo", GREY), ("refined", BLUE)):
             rows = [r for r in record["rows"] if r["what"] == what]
             realised_errors, told = [r["realised"] for r in rows], [r["forecast"] for r in rows]
-            spread = [[max(r["forecast"] - r["low"], 0) for r in rows], [max(r["high"] - r["forecast"], 0) for r in rows]]
-            axis.errorbar(realised_errors, told, spread, fmt="o", ms=3, lw=0.8, color=color, label=what.replace("_", " "))
+            spread = [
+                [max(r["forecast"] - r["low"], 0) for r in rows],
+                [max(r["high"] - r["forecast"], 0) for r in rows],
+            ]
+            axis.errorbar(
+                realised_errors, told, spread, fmt="o", ms=3, lw=0.8, color=color, label=what.replace("_", " ")
+            )
         axis.set_xscale("log"), axis.set_yscale("log")
         ends = axis.get_xlim()
         axis.plot(ends, ends, color="black", lw=0.7)

@@ -15,7 +15,9 @@ from fastsa.metrics.certify import like_labels
 from fastsa.metrics.independence import as_labels, refuse_biased, refuse_overlap
 
 
-def crossfit(fit: Callable[[Labels], Any], parts: Sequence[Labels], *, groups: Any = None, level: float = 0.95) -> Refined:
+def crossfit(
+    fit: Callable[[Labels], Any], parts: Sequence[Labels], *, groups: Any = None, level: float = 0.95
+) -> Refined:
     """Train on each of two `parts` of the samples, correct each network with the other part, and average: see `cross_refine`.
 
     fit(labels) trains on labels and answers predictions of all their items.
@@ -98,7 +100,9 @@ def cross_refine(
 
 
 def _crossed(
-    predictions: tuple[NDArray[np.float64], NDArray[np.float64]], parts: tuple[Labels, Labels], noise: NDArray[np.float64]
+    predictions: tuple[NDArray[np.float64], NDArray[np.float64]],
+    parts: tuple[Labels, Labels],
+    noise: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(E d^2, E d e) cell by cell, from the variance `noise` of the labels of both parts together."""
     (p_a, p_b), (first, second) = predictions, parts

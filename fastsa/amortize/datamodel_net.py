@@ -17,7 +17,7 @@ from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.ridge import leave_one_out_ridge
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 _BYTES_PER_CHUNK = 32 * 2**20
 _VALIDATION_POINTS_PER_STEP = 512
@@ -87,7 +87,16 @@ class DatamodelNet:
         self.n_threads = _threads.resolve(n_threads)
 
     def fit(
-        self, X: Any, y: Any, X_val: Any, y_val: Any, train: Any, *, select: Any = None, n_classes: int, progress: bool = False
+        self,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        y_val: Any,
+        train: Any,
+        *,
+        select: Any = None,
+        n_classes: int,
+        progress: bool = False,
     ) -> DatamodelNet:
         """Learn from `train` labels of all points (X, y) on all validation points (X_val, y_val); returns self.
 
@@ -145,7 +154,9 @@ class DatamodelNet:
         def columns(pairs: slice) -> NDArray[np.float64]:
             first = pairs.start // m
             points = of.take(slice(first, -(-pairs.stop // m)))
-            return self.inputs_.pairs(points, on).reshape(-1, self.inputs_.n_columns)[pairs.start - first * m : pairs.stop - first * m]
+            return self.inputs_.pairs(points, on).reshape(-1, self.inputs_.n_columns)[
+                pairs.start - first * m : pairs.stop - first * m
+            ]
 
         if self.start == "constant":
             self.weights_ = np.zeros(self.inputs_.n_columns)
@@ -177,8 +188,18 @@ class DatamodelNet:
         self.scale_ = float(left) if told else 1.0
         schedule = training.Schedule(self.epochs if told else 0, self.learning_rate, self.batch_size)
         course = datamodel_training.learn(
-            self.module_, of.row, on.row, start, self.scale_, (target, weight), select, _DOUBT, schedule,
-            _VALIDATION_POINTS_PER_STEP, generator, finish,
+            self.module_,
+            of.row,
+            on.row,
+            start,
+            self.scale_,
+            (target, weight),
+            select,
+            _DOUBT,
+            schedule,
+            _VALIDATION_POINTS_PER_STEP,
+            generator,
+            finish,
         )
         self.history_, self.best_epoch_ = course.history, course.best_epoch
 
@@ -210,11 +231,15 @@ def _labels(name: str, labels: Any, shape: tuple[int, int]) -> tuple[NDArray[np.
     if mean.shape != shape:
         raise ValueError(f"{name}.mean has shape {mean.shape}; expected {shape}, points of X by points of X_val.")
     if count.shape != shape[:1] or count.dtype.kind not in "iu" or count.min() < 0:
-        raise ValueError(f"{name}.count is {count.dtype} {count.shape}; expected integers ({shape[0]},), samples per point.")
+        raise ValueError(
+            f"{name}.count is {count.dtype} {count.shape}; expected integers ({shape[0]},), samples per point."
+        )
     if (count > 0).sum() < 2:
         raise ValueError(f"{name} has samples for {(count > 0).sum()} points; expected at least 2 to learn from.")
     mean = np.where(count[:, None] > 0, mean, 0.0)
     if not np.isfinite(mean).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(mean))[0])
-        raise ValueError(f"{name}.mean[{row}, {column}] is {mean[row, column]}; draw more samples, so that every pair has a label.")
+        raise ValueError(
+            f"{name}.mean[{row}, {column}] is {mean[row, column]}; draw more samples, so that every pair has a label."
+        )
     return mean, count.astype(np.float64)

@@ -46,11 +46,7 @@ def ends_cost(game: ModelGame) -> int:
 
 def ends_of_labels(labels: Any) -> NDArray[np.float64] | None:
     """The ends that the labels' own estimator evaluated, or None where it did not, or only under drawn backgrounds."""
-    if (
-        not isinstance(labels, Labels)
-        or not isinstance(labels.statistics, Pool)
-        or labels.statistics.own_backgrounds
-    ):
+    if not isinstance(labels, Labels) or not isinstance(labels.statistics, Pool) or labels.statistics.own_backgrounds:
         return None
     both = np.stack([labels.statistics.empty, labels.statistics.whole], axis=1)
     return both if np.isfinite(both).all() else None

@@ -41,7 +41,9 @@ class Ensemble:
 
     def __init__(self, new_net: Callable[[int], Any], members: int = 5, *, seed: int = 0) -> None:
         if not callable(new_net):
-            raise TypeError(f"new_net is a {type(new_net).__name__}; expected a function of a seed that makes a network.")
+            raise TypeError(
+                f"new_net is a {type(new_net).__name__}; expected a function of a seed that makes a network."
+            )
         self.new_net = new_net
         self.members = _checks.count("members", members, least=2)
         self.seed = _checks.seed(seed)

@@ -37,7 +37,9 @@ class Cells:
         try:
             full = np.broadcast_to(groups if groups.ndim == len(shape) else groups[..., None], shape)
         except ValueError:
-            raise ValueError(f"groups have shape {groups.shape}; expected one that broadcasts to {shape[:-1]}.") from None
+            raise ValueError(
+                f"groups have shape {groups.shape}; expected one that broadcasts to {shape[:-1]}."
+            ) from None
         compact = np.unique(full, return_inverse=True)[1].reshape(shape)
         pool = np.unique(compact * shape[-1] + np.arange(shape[-1]), return_inverse=True)[1].reshape(shape)
         of_item = np.arange(labels.ids.size) if shares_all_draws(labels) else units(labels)
@@ -87,7 +89,9 @@ def label_noise(labels: Labels, cells: Cells) -> NDArray[np.float64]:
     freedom = np.where(np.isfinite(labels.variance), np.maximum(count - 1, 0), 0.0)
     squares = np.where(freedom > 0, freedom * labels.variance, 0.0)
     if not freedom.any():
-        raise ValueError("no label has two samples, so that their noise is unknown; draw at least 2 samples of some items.")
+        raise ValueError(
+            "no label has two samples, so that their noise is unknown; draw at least 2 samples of some items."
+        )
     own_freedom, own_squares = cells.sums(freedom), cells.sums(squares)
     pooled = np.full(own_freedom.size, squares.sum() / freedom.sum())  # of all, where a group has single samples only
     one = np.divide(own_squares, own_freedom, out=pooled, where=own_freedom > 0)[cells.pool]
@@ -133,7 +137,9 @@ def _means(
     mean = np.nan_to_num(cells.sums(weights * squared) / total)
     residual = weights * (squared - mean[cells.pool])
     n_units = int(cells.unit.max()) + 1
-    by_unit = np.bincount((cells.pool * n_units + cells.unit).ravel(), weights=residual.ravel(), minlength=mean.size * n_units)
+    by_unit = np.bincount(
+        (cells.pool * n_units + cells.unit).ravel(), weights=residual.ravel(), minlength=mean.size * n_units
+    )
     variance = (by_unit.reshape(mean.size, n_units) ** 2).sum(axis=1) / total**2
     return mean, np.nan_to_num(variance)
 

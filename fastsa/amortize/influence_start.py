@@ -104,9 +104,7 @@ def principal_axes(features: NDArray[np.float64], most: int) -> tuple[NDArray[np
     return center, np.ascontiguousarray(axes[:, ::-1][:, :most]) / (norm if norm > 0 else 1.0)
 
 
-def classifiers_of_random_parts(
-    z: NDArray[np.float64], y: NDArray[np.int32], n_classes: int, seed: int
-) -> Classifiers:
+def classifiers_of_random_parts(z: NDArray[np.float64], y: NDArray[np.int32], n_classes: int, seed: int) -> Classifiers:
     """Logistic classifiers, each fitted on min(n / 2, 500) random points."""
     n = y.size
     size = max(1, min(_PART, n // 2))

@@ -57,7 +57,9 @@ class InformedHead:
     def values(self, inputs: NDArray[np.float64], *, ends: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Attributions float64 [items, players, outputs]; `ends` [items, 2, outputs] where it was fitted with them."""
         if self.efficient_ != (ends is not None):
-            raise ValueError(f"this head was fitted {'with' if self.efficient_ else 'without'} ends; give values the same.")
+            raise ValueError(
+                f"this head was fitted {'with' if self.efficient_ else 'without'} ends; give values the same."
+            )
         values = self._columns(inputs, ends) @ self.weights_ + self.intercept_
         return values if ends is None else summing_to(ends[:, 1] - ends[:, 0], values, np.ones_like(values))
 

@@ -50,7 +50,9 @@ def item_variance(X: Any, labels: Labels, *, seed: int = 0, epochs: int = _EPOCH
     found = np.empty_like(variance)
     for own in (0, 1):
         taught = np.flatnonzero((half != own) & freedom.any(axis=1))
-        found[half == own] = _predicted(flat[taught], variance[taught], freedom[taught], flat[half == own], seed, epochs)
+        found[half == own] = _predicted(
+            flat[taught], variance[taught], freedom[taught], flat[half == own], seed, epochs
+        )
     return found.reshape(labels.count.shape)
 
 
@@ -79,7 +81,9 @@ def _predicted(
             torch.from_numpy(a.astype(np.float32)) for a in (X, variance / unit, freedom / freedom.mean())
         )
         schedule = Schedule(epochs, 1e-3, _BATCH, weight_decay=1e-2)
-        for batch, optimizer in schedule.batches(torch.arange(len(rows)), list(module.parameters()), generator, lambda: None):
+        for batch, optimizer in schedule.batches(
+            torch.arange(len(rows)), list(module.parameters()), generator, lambda: None
+        ):
             log = module(rows[batch])
             (weight[batch] * (log + seen[batch] * torch.exp(-log))).mean().backward()
             optimizer.step()

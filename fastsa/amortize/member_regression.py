@@ -38,7 +38,9 @@ def member_regression(labels: Labels, predicted: Any = None) -> NDArray[np.float
     """
     if not isinstance(labels, Labels) or not isinstance(labels.estimator, BanzhafMSR) or not labels.roster.one_game:
         given = str(labels.estimator) if isinstance(labels, Labels) else type(labels).__name__
-        raise TypeError(f"labels are {given}; expected Labels of one game by BanzhafMSR, which keep the outputs of their subsets.")
+        raise TypeError(
+            f"labels are {given}; expected Labels of one game by BanzhafMSR, which keep the outputs of their subsets."
+        )
     members, outputs = _subsets(labels)
     shape = members.shape[1], outputs.shape[1]
     if members.shape[0] < 3:

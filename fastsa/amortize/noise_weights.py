@@ -90,7 +90,9 @@ def _pooled(labels: Labels) -> NDArray[np.float64]:
     variance, freedom = one_sample_variance(labels)
     total = freedom.sum(axis=0, keepdims=labels.roster.one_game)
     if not (total > 0).all():
-        raise ValueError("no label has two samples, so that their noise is unknown; draw at least 2 samples of some items.")
+        raise ValueError(
+            "no label has two samples, so that their noise is unknown; draw at least 2 samples of some items."
+        )
     return (freedom * variance).sum(axis=0, keepdims=labels.roster.one_game) / total
 
 

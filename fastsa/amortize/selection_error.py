@@ -58,9 +58,7 @@ def selection_certificate(
     return replace(found, basis=f"{found.basis}, by the labels that chose the epoch")
 
 
-def selection_gain(
-    new: NDArray[np.float64], old: NDArray[np.float64], select: Labels
-) -> tuple[float, float]:
+def selection_gain(new: NDArray[np.float64], old: NDArray[np.float64], select: Labels) -> tuple[float, float]:
     """How much lower the certified error of `new` is than that of `old`, and the standard error of that over items.
 
     A mean squared error to labels, weighted by count, is the certified error plus the noise of the labels, which is the same

@@ -186,9 +186,7 @@ class ValuationNet:
         if self.start == "influence":
             self.frozen_ = None if self.net == "mlp" else copy.deepcopy(body).eval()
             features = X if self.frozen_ is None else apply(self.frozen_, X)
-            self.start_ = InfluenceStart.fit(
-                features, y, train.mean, train.weight, n_classes=n_classes, seed=self.seed
-            )
+            self.start_ = InfluenceStart.fit(features, y, train.mean, train.weight, n_classes=n_classes, seed=self.seed)
         self.module_ = torch.nn.Sequential(body, zero_head(width, n_classes))
         start = self._start_values(X)[np.arange(y.size), y]
         # Constant labels leave nothing to learn, and Adam would blow their rounding errors up.

@@ -45,12 +45,8 @@ def baseline_values(
     given = _checks.targets("y", y, X.shape[0])
     classes = np.unique(given)
     code = _checks.encode("y", given, classes)
-    named = {
-        f"KNN-Shapley, k={k}": knn_shapley(X, given, X_val, y_val, k=k, n_threads=n_threads) for k in KNN_GRID
-    }
-    named["leave-one-out, k=5"] = knn_shapley(
-        X, given, X_val, y_val, k=5, index="leave-one-out", n_threads=n_threads
-    )
+    named = {f"KNN-Shapley, k={k}": knn_shapley(X, given, X_val, y_val, k=k, n_threads=n_threads) for k in KNN_GRID}
+    named["leave-one-out, k=5"] = knn_shapley(X, given, X_val, y_val, k=5, index="leave-one-out", n_threads=n_threads)
     named["Data-OOB"], count = data_oob(X, given, n_estimators=n_estimators, seed=seed, n_threads=n_threads)
     if not count.all():
         raise ValueError(

@@ -161,9 +161,7 @@ def _table(
     """Every method's order cut into subsets, and chance beside them."""
     named = inputs.named_values(methods, task.n, taken=(_RANDOM,))
     repeats = _checks.count("repeats", repeats)
-    chosen = {
-        name: [subsets(inputs.lowest_first(values if ascending else -values))] for name, values in named.items()
-    }
+    chosen = {name: [subsets(inputs.lowest_first(values if ascending else -values))] for name, values in named.items()}
     chosen[_RANDOM] = [subsets(random_order(task.n, repeat, task.seed)) for repeat in range(repeats)]
     return curve_table(task, chosen, percents, [f"{percent:g} %" for percent in percents], labels, resamples)
 

@@ -49,12 +49,16 @@ class ClasswiseShapley(MeanEstimator):
         )
 
     def size_law(self, n_players: int) -> NDArray[np.float64]:
-        raise ValueError("sizes of coalitions do not define class-wise values, which tell a point's class from the others.")
+        raise ValueError(
+            "sizes of coalitions do not define class-wise values, which tell a point's class from the others."
+        )
 
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         if not isinstance(game, ClasswiseGame):
             name = type(game).__name__
-            raise ValueError(f"ClasswiseShapley values the points of a fastsa.games.ClasswiseGame; this game is a {name}.")
+            raise ValueError(
+                f"ClasswiseShapley values the points of a fastsa.games.ClasswiseGame; this game is a {name}."
+            )
 
     def evaluations(self, game: ClasswiseGame, items: NDArray[np.int64]) -> float:
         return sum(own.size + 1 for _, own, _ in _classes(game, items))
@@ -115,7 +119,9 @@ class ClasswiseShapley(MeanEstimator):
         values = np.empty((n, 1))
         for c, own, others in _classes(game, np.arange(n)):
             earned = game.evaluate(np.full(codes.size, game.classes[c]), joined)
-            weight_of_size = np.array([1.0 / (own.size * comb(own.size - 1, t)) for t in range(own.size)]) / 2.0**others.size
+            weight_of_size = (
+                np.array([1.0 / (own.size * comb(own.size - 1, t)) for t in range(own.size)]) / 2.0**others.size
+            )
             for player in own.tolist():
                 without = codes[~joined[:, player]]
                 weight = weight_of_size[joined[np.ix_(without, own)].sum(axis=1)]
@@ -126,7 +132,11 @@ class ClasswiseShapley(MeanEstimator):
 def _classes(game: ClasswiseGame, items: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int32], NDArray[np.int32]]]:
     """The classes of these items: position, players of the class, and the others."""
     return [
-        (int(c), np.flatnonzero(game.class_of == c).astype(np.int32), np.flatnonzero(game.class_of != c).astype(np.int32))
+        (
+            int(c),
+            np.flatnonzero(game.class_of == c).astype(np.int32),
+            np.flatnonzero(game.class_of != c).astype(np.int32),
+        )
         for c in np.unique(game.class_of[items])
     ]
 

@@ -64,7 +64,9 @@ class Distributional(MeanEstimator):
 
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         if game.item_players is None:
-            raise ValueError("Distributional values points of a data set; for the features of inputs use PermutationShapley.")
+            raise ValueError(
+                "Distributional values points of a data set; for the features of inputs use PermutationShapley."
+            )
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         return items.size + np.unique(game.ids[items] // np.uint64(self.shared)).size

@@ -40,7 +40,9 @@ class LeaveOneOut(MeanEstimator):
 
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         if game.item_players is not None and game.item_players[items].max(initial=-1) >= game.n_players:
-            raise ValueError("LeaveOneOut values the pool's own points; a point outside it is in no whole to be left out of.")
+            raise ValueError(
+                "LeaveOneOut values the pool's own points; a point outside it is in no whole to be left out of."
+            )
         if samples > 1 and not game.draws_background:
             raise ValueError(f"samples is {samples}; expected 1: leave-one-out values of this game are exact.")
 
@@ -70,5 +72,7 @@ class LeaveOneOut(MeanEstimator):
         walks = Walks.to_ends(np.tile(of_game, games), offsets, lanes=lanes)
         whole = np.repeat(np.arange(games) * sizes.size, left_out.size)
         less = whole + np.tile(np.arange(1, sizes.size), games)
-        items = np.tile(part.items, part.span.samples) if one_game else np.repeat(np.tile(part.items, part.span.samples), n)
+        items = (
+            np.tile(part.items, part.span.samples) if one_game else np.repeat(np.tile(part.items, part.span.samples), n)
+        )
         return Draw(walks, items, whole, less, None if one_game else np.tile(np.arange(n), games))

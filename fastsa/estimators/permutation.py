@@ -67,7 +67,9 @@ class Permutations(MeanEstimator):
         if self.reverses:  # the contributions of one player to both orders, side by side
             forward = np.argsort(joined[0::2], axis=1)
             backward = np.argsort(joined[1::2], axis=1)
-            both = np.stack([np.take_along_axis(before[0::2], forward, 1), np.take_along_axis(before[1::2], backward, 1)], axis=-1)
+            both = np.stack(
+                [np.take_along_axis(before[0::2], forward, 1), np.take_along_axis(before[1::2], backward, 1)], axis=-1
+            )
             before = both.reshape(-1, 2 * n)
             joined = np.broadcast_to(np.arange(n), (orders.shape[0] // 2, n))
         weights = self.weight_of_size(n)
@@ -137,7 +139,9 @@ class PermutationShapley(Permutations):
             self._settle("max_size", least=low)
         self._settle_flag("antithetic")
         if self.antithetic and not self._every_size:
-            raise ValueError("antithetic permutations count every size; give min_size or max_size, or antithetic, not both.")
+            raise ValueError(
+                "antithetic permutations count every size; give min_size or max_size, or antithetic, not both."
+            )
 
     @property
     def reverses(self) -> bool:
@@ -165,7 +169,9 @@ class PermutationShapley(Permutations):
         low = 0 if self.min_size is None else self.min_size
         high = n_players - 1 if self.max_size is None else min(self.max_size, n_players - 1)
         if low > high:
-            raise ValueError(f"min_size is {low}; expected at most {high}, the largest coalition that a player can join.")
+            raise ValueError(
+                f"min_size is {low}; expected at most {high}, the largest coalition that a player can join."
+            )
         return low, high
 
 

@@ -164,10 +164,14 @@ class PoolEstimator(Estimator):
         if game.n_players < 2:
             raise ValueError(f"{name} compares players; the game has {game.n_players}, whose value is v(N) - v(empty).")
         if game.item_players is not None and not np.array_equal(game.item_players[items], np.arange(game.n_players)):
-            raise ValueError(f"{name} values all players of a game together: take them all as items, in order, and no others.")
+            raise ValueError(
+                f"{name} values all players of a game together: take them all as items, in order, and no others."
+            )
         least = self.least_samples(game.n_players)
         if samples < least:
-            raise ValueError(f"samples is {samples}; expected at least {least}, below which {name} has no labels of {game.n_players} players.")
+            raise ValueError(
+                f"samples is {samples}; expected at least {least}, below which {name} has no labels of {game.n_players} players."
+            )
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         return (self.coalitions_of_a_sample + self._extra(game)) * (1 if game.item_players is not None else items.size)
@@ -203,7 +207,9 @@ class PoolEstimator(Estimator):
         of_ends = np.tile(np.reshape(ends, (len(ends), everyone.size)).astype(np.uint64), (games.size, 1))
         lanes = Lanes(
             np.concatenate([np.repeat(games, samples.size * per_sample), np.repeat(games, len(ends))]),
-            np.concatenate([np.tile(np.repeat(samples, per_sample), games.size), np.zeros(games.size * len(ends), np.uint32)]),
+            np.concatenate(
+                [np.tile(np.repeat(samples, per_sample), games.size), np.zeros(games.size * len(ends), np.uint32)]
+            ),
             span.seed,
             span.role,
         )

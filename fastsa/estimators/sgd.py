@@ -79,7 +79,9 @@ class SGDShapley(PoolEstimator):
     def check(self, game: Game, items: NDArray[np.int64], samples: int) -> None:
         super().check(game, items, samples)
         if self.step * kernel_eigenvalue(game.n_players) >= 1:
-            raise ValueError(f"step is {self.step}; expected below {1 / kernel_eigenvalue(game.n_players):.3g}, where steps diverge.")
+            raise ValueError(
+                f"step is {self.step}; expected below {1 / kernel_eigenvalue(game.n_players):.3g}, where steps diverge."
+            )
 
     def labels_of(self, pool: Pool, roster: Roster) -> NDArray[np.float64]:
         start = pool.total[:, None] / roster.n_players

@@ -38,9 +38,7 @@ def binomial(n: int, q: float) -> NDArray[np.float64]:
 
 def beta_binomial(n: int, alpha: float, beta: float) -> NDArray[np.float64]:
     """P(t of n join) when each does with a probability drawn from Beta(beta, alpha) [n + 1]."""
-    logs = [
-        _log_choose(n, t) + _log_beta(t + beta, n - t + alpha) - _log_beta(alpha, beta) for t in range(n + 1)
-    ]
+    logs = [_log_choose(n, t) + _log_beta(t + beta, n - t + alpha) - _log_beta(alpha, beta) for t in range(n + 1)]
     law = np.exp(logs)
     return law / law.sum()
 

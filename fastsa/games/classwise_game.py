@@ -72,7 +72,11 @@ class ClasswiseGame:
         self.class_of = _checks.encode("y", _checks.targets("y", y, self._points.n_players), self.classes)
         encoded = _checks.encode("y_val", _checks.targets("y_val", y_val, len(y_val)), self.classes)
         self._of_class = (encoded[:, None] == np.arange(self.classes.size)).astype(np.float64)
-        self.n_players, self.ids, self.item_players = self._points.n_players, self._points.ids, self._points.item_players
+        self.n_players, self.ids, self.item_players = (
+            self._points.n_players,
+            self._points.ids,
+            self._points.item_players,
+        )
         self.fingerprint = hashlib.sha256(f"classwise/{self._points.fingerprint}".encode()).hexdigest()
 
     def walk(
@@ -89,9 +93,13 @@ class ClasswiseGame:
         ClasswiseWalks.
         """
         if not isinstance(walks, ClasswiseWalks) or walks.classes is None:
-            raise TypeError("walks do not say for which class a coalition earns; make labels with estimators.ClasswiseShapley.")
+            raise TypeError(
+                "walks do not say for which class a coalition earns; make labels with estimators.ClasswiseShapley."
+            )
         if walks.classes.shape != (walks.rows,) or not _within(walks.classes, self.classes.size):
-            raise ValueError(f"walks name classes {walks.classes}; expected one of 0 to {self.classes.size - 1} for each row.")
+            raise ValueError(
+                f"walks name classes {walks.classes}; expected one of 0 to {self.classes.size - 1} for each row."
+            )
         max_bytes = check_max_bytes(max_bytes)
         values, offsets = np.empty((walks.n_values, 1)), walks.value_offsets
         begin = 0

@@ -53,14 +53,23 @@ class Controlled:
     def __init__(self, game: Game, surrogate: Game, values: Any, *, scale: float = 1.0) -> None:
         for name, one in (("game", game), ("surrogate", surrogate)):
             if not hasattr(one, "walk"):
-                raise TypeError(f"{name} is a {type(one).__name__}; expected one of fastsa.games, such as ModelGame(...).")
+                raise TypeError(
+                    f"{name} is a {type(one).__name__}; expected one of fastsa.games, such as ModelGame(...)."
+                )
         _check_alike(game, surrogate)
         self._game, self._surrogate = game, surrogate
         self.scale = _checks.number("scale", scale)
-        self.n_players, self.n_outputs, self.ids, self.item_players = game.n_players, game.n_outputs, game.ids, game.item_players
+        self.n_players, self.n_outputs, self.ids, self.item_players = (
+            game.n_players,
+            game.n_outputs,
+            game.ids,
+            game.item_players,
+        )
         self.draws_background = game.draws_background or surrogate.draws_background
         self._values = _of_players(game, values)
-        digest = hashlib.sha256(repr((game.fingerprint, surrogate.fingerprint, self.scale, self._values.shape)).encode())
+        digest = hashlib.sha256(
+            repr((game.fingerprint, surrogate.fingerprint, self.scale, self._values.shape)).encode()
+        )
         digest.update(self._values.data)
         self.fingerprint = digest.hexdigest()
 

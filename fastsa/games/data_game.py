@@ -84,7 +84,9 @@ class DataGame:
         players = None if groups is None else point_groups(groups, data.n_pool, n_outside)
         if players is not None and n_outside == 0:
             if ids is not None:
-                raise ValueError("groups have ids of their own, the integers that name them; give groups or ids, not both.")
+                raise ValueError(
+                    "groups have ids of their own, the integers that name them; give groups or ids, not both."
+                )
             ids = players.ids
         self.groups: PointGroups | None = None if players is None or players.are_the_points else players
         self.n_players = data.n_pool if players is None else players.n_groups
@@ -175,7 +177,9 @@ def _classes(name: str, y: Any, n: int) -> NDArray[Any]:
 def _targets(name: str, what: str, values: Any, n: int) -> NDArray[np.float64]:
     kind = np.asarray(values).dtype
     if kind.kind not in "fiu":
-        raise TypeError(f"{what} has dtype {kind}; {name} takes targets, expected real numbers. Use a utility of classes.")
+        raise TypeError(
+            f"{what} has dtype {kind}; {name} takes targets, expected real numbers. Use a utility of classes."
+        )
     return _checks.vector(what, values, n, why=", one target per point")
 
 

@@ -79,7 +79,9 @@ class FunctionGame:
         outputs = self.n_outputs or (values.shape[1] if values.ndim == 2 else 0)
         if values.ndim != 2 or values.shape != (coalitions.shape[0], outputs) or outputs == 0:
             rows = coalitions.shape[0]
-            raise ValueError(f"fn answered shape {answer.shape} for {rows} coalitions; expected [rows] or [rows, outputs].")
+            raise ValueError(
+                f"fn answered shape {answer.shape} for {rows} coalitions; expected [rows] or [rows, outputs]."
+            )
         if not np.isfinite(values).all():
             raise ValueError("fn answered a value that is not finite; expected finite numbers for every coalition.")
         return values.astype(np.float64)

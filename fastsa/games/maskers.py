@@ -121,7 +121,9 @@ class Groups:
 
     def __post_init__(self) -> None:
         if not isinstance(self.masker, (Baseline, Marginal)):
-            raise TypeError(f"masker is {self.masker!r}; expected Baseline or Marginal, which say what absent entries take.")
+            raise TypeError(
+                f"masker is {self.masker!r}; expected Baseline or Marginal, which say what absent entries take."
+            )
 
     @property
     def draws_background(self) -> bool:
@@ -136,10 +138,14 @@ class Groups:
         try:
             np.broadcast_to(groups, shape)
         except ValueError:
-            raise ValueError(f"players have shape {groups.shape}; expected one that broadcasts to an input's, {shape}.") from None
+            raise ValueError(
+                f"players have shape {groups.shape}; expected one that broadcasts to an input's, {shape}."
+            ) from None
         used = np.unique(groups)
         if not np.array_equal(used, np.arange(used.size)):
-            raise ValueError(f"players are numbered {used[:5].tolist()} ...; expected 0 to {used.size - 1}, every number used.")
+            raise ValueError(
+                f"players are numbered {used[:5].tolist()} ...; expected 0 to {used.size - 1}, every number used."
+            )
         if isinstance(self.masker, Marginal):
             outside = _rows(inputs, self.masker.background, arrays)
         else:
@@ -232,7 +238,9 @@ class Nodes:
     def bind(self, X: tuple[Any, ...], arrays: Arrays) -> Bound:
         if len(X) != 2 or X[0].ndim != 3 or tuple(X[1].shape) != (X[0].shape[0], X[0].shape[1], X[0].shape[1]):
             shapes = [tuple(x.shape) for x in X]
-            raise ValueError(f"X has shapes {shapes}; expected (features [items, nodes, d], adjacency [items, nodes, nodes]).")
+            raise ValueError(
+                f"X has shapes {shapes}; expected (features [items, nodes, d], adjacency [items, nodes, nodes])."
+            )
         return _Nodes(X[0], X[1], arrays)
 
 
@@ -271,9 +279,7 @@ class Replaced:
         write_masked(inputs, items, members, outside, rows, self.player_of, out, n_threads=batch.n_threads)
         return self._arrays.of_native(out.reshape(n_rows, *self._shape))
 
-    def _masked(
-        self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
-    ) -> Any:
+    def _masked(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> Any:
         arrays = self._arrays
         keep = members if self.player_of is None else members[:, self._players.reshape(-1)]
         keep = arrays.booleans(keep.reshape(-1, *self._aligned))
@@ -376,7 +382,9 @@ def _baseline(inputs: Any, values: Any, arrays: Arrays) -> Any:
     try:
         row = np.broadcast_to(given, shape)
     except ValueError:
-        raise ValueError(f"the baseline has shape {given.shape}; expected one number, or an input's shape {shape}.") from None
+        raise ValueError(
+            f"the baseline has shape {given.shape}; expected one number, or an input's shape {shape}."
+        ) from None
     return arrays.like("the baseline", np.array(row)[None], inputs)
 
 
@@ -384,7 +392,9 @@ def _rows(inputs: Any, background: Any, arrays: Arrays) -> Any:
     rows = as_numpy(background)
     shape = tuple(inputs.shape[1:])
     if rows.ndim != inputs.ndim or rows.shape[1:] != shape:
-        raise ValueError(f"background has shape {rows.shape}; expected [rows, {', '.join(map(str, shape))}], as the inputs.")
+        raise ValueError(
+            f"background has shape {rows.shape}; expected [rows, {', '.join(map(str, shape))}], as the inputs."
+        )
     if rows.shape[0] == 0:
         raise ValueError("background has no rows; expected at least one.")
     return arrays.like("background", rows, inputs)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa import _checks
 from fastsa.ops import Walks
 
 _BYTES_PER_POINT = 16  # of an expanded walk: its int32 player, and the int64 and int32 while it is made
@@ -119,17 +118,23 @@ def _of_arrays(groups: Any, n_points: int) -> NDArray[np.int64]:
     for group, given in enumerate(groups):
         positions = np.asarray(given)
         if positions.ndim != 1 or positions.size == 0:
-            raise ValueError(f"group {group} has shape {positions.shape}; expected the positions of its points, one at least.")
+            raise ValueError(
+                f"group {group} has shape {positions.shape}; expected the positions of its points, one at least."
+            )
         if positions.dtype.kind not in "iu":
             raise TypeError(
                 f"group {group} has dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask)."
             )
         if positions.min() < 0 or positions.max() >= n_points:
-            raise ValueError(f"group {group} reaches from {positions.min()} to {positions.max()}; expected 0 to {n_points - 1}.")
+            raise ValueError(
+                f"group {group} reaches from {positions.min()} to {positions.max()}; expected 0 to {n_points - 1}."
+            )
         taken = of_points[positions] >= 0
         if taken.any():
             point = int(positions[taken][0])
-            raise ValueError(f"groups {of_points[point]} and {group} both hold point {point}; give each point to one group.")
+            raise ValueError(
+                f"groups {of_points[point]} and {group} both hold point {point}; give each point to one group."
+            )
         of_points[positions] = group
         values, counts = np.unique(positions, return_counts=True)
         if (counts > 1).any():

@@ -53,8 +53,14 @@ def data_evaluator(
     >>> name
     'FastsaEvaluator'
     """
-    if valuator is not None and not isinstance(valuator, DataValuator) and (isinstance(valuator, type) or not callable(valuator)):
-        raise TypeError(f"valuator is {valuator!r}; expected a DataValuator or a function (X, y, X_val, y_val) -> values.")
+    if (
+        valuator is not None
+        and not isinstance(valuator, DataValuator)
+        and (isinstance(valuator, type) or not callable(valuator))
+    ):
+        raise TypeError(
+            f"valuator is {valuator!r}; expected a DataValuator or a function (X, y, X_val, y_val) -> values."
+        )
     try:
         from opendataval.dataval.api import DataEvaluator, ModelLessMixin
     except ImportError:
@@ -84,7 +90,9 @@ def _evaluator_class(base: type, model_less: type) -> type:
             elif kind == "classes":
                 values = self.valuator.fit(X, y, X_val, y_val, progress=progress).values_
             else:
-                raise ValueError("the targets are real numbers, and a DataValuator learns from classes; give a function of its own.")
+                raise ValueError(
+                    "the targets are real numbers, and a DataValuator learns from classes; give a function of its own."
+                )
             self._values = _checks.vector("the valuator's values", values, y.size)
             vars(self).pop("data_values", None)  # OpenDataVal keeps those of an earlier training
             return self
@@ -102,7 +110,9 @@ def _evaluator_class(base: type, model_less: type) -> type:
 
 def _described(valuator: Any) -> str:
     if isinstance(valuator, DataValuator):
-        return f"{valuator.utility!r}, estimator={valuator.estimator!r}, samples={valuator.samples}, seed={valuator.seed}"
+        return (
+            f"{valuator.utility!r}, estimator={valuator.estimator!r}, samples={valuator.samples}, seed={valuator.seed}"
+        )
     return str(getattr(valuator, "__name__", repr(valuator)))
 
 
@@ -118,7 +128,9 @@ def _targets(y: Any) -> tuple[NDArray[Any], str]:
     array = np.asarray(y.detach().cpu() if hasattr(y, "detach") else y)
     if array.ndim == 2 and array.shape[1] > 1:
         if not ((array == 0) | (array == 1)).all() or not (array.sum(axis=1) == 1).all():
-            raise ValueError(f"targets have shape {array.shape} and are not one-hot; expected one class or one number per point.")
+            raise ValueError(
+                f"targets have shape {array.shape} and are not one-hot; expected one class or one number per point."
+            )
         return array.argmax(axis=1), "classes"
     flat = array.reshape(array.shape[0])
     return (flat.astype(np.int64), "classes") if flat.dtype.kind in "iub" else (flat.astype(np.float64), "targets")

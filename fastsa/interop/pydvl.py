@@ -82,7 +82,9 @@ def _of_labels(labels: Labels, output: int | None) -> dict[str, Any]:
     column = 0 if output is None else _checks.count("output", output, least=0, most=n_outputs - 1)
     lacking = np.flatnonzero(np.isnan(labels.mean[:, column]))
     if lacking.size:
-        raise ValueError(f"{lacking.size} of {labels.ids.size} points have no label; extend the Labels, or take the others.")
+        raise ValueError(
+            f"{lacking.size} of {labels.ids.size} points have no label; extend the Labels, or take the others."
+        )
     return {
         "values": labels.mean[:, column].copy(),
         "variances": labels.variance[:, column].copy(),

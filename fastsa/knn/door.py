@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.knn import inputs
-from fastsa.ops import _device, device_neighbors, draw_chances, knn_shapley as closed_forms, neighbor_lists
+from fastsa.ops import _device, device_neighbors, draw_chances, neighbor_lists
+from fastsa.ops import knn_shapley as closed_forms
 from fastsa.ops import neighbors as tiles
 
 VARIANTS = ("hard", "soft", "regression", "weighted", "threshold")
@@ -152,9 +153,7 @@ def _value_on_device(
     return blocks if stays else map(cuda.on_host, blocks)
 
 
-def _check_meaning(
-    variant: str, index: str, radius: Any, weights: Any, bits: Any, neighbors: Any, metric: str
-) -> None:
+def _check_meaning(variant: str, index: str, radius: Any, weights: Any, bits: Any, neighbors: Any, metric: str) -> None:
     """Refuse what the variant would ignore, and the lack of what it needs."""
     if (radius is None) == (variant == "threshold"):
         need = "expected a number" if radius is None else 'only "threshold" has one'

@@ -133,7 +133,9 @@ class LabelDataset(Dataset[Any]):
         mean, stderr, count = self._of_pool(rows) if self._together else self._of_blocks(rows)
         kind = _DTYPES[self.dtype]
         ids = torch.from_numpy(self.ids[rows].astype(np.int64))
-        return LabelRow(ids, torch.from_numpy(mean).to(kind), torch.from_numpy(stderr).to(kind), torch.from_numpy(count))
+        return LabelRow(
+            ids, torch.from_numpy(mean).to(kind), torch.from_numpy(stderr).to(kind), torch.from_numpy(count)
+        )
 
     def _of_pool(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         if self._labels is None:

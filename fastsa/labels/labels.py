@@ -122,7 +122,13 @@ class Labels:
         return frozenset(r.role for r in self.ranges)
 
     def extend(
-        self, game: Game, samples: int, *, batch: int | None = None, max_bytes: int | None = None, n_threads: int | None = None
+        self,
+        game: Game,
+        samples: int,
+        *,
+        batch: int | None = None,
+        max_bytes: int | None = None,
+        n_threads: int | None = None,
     ) -> Labels:
         """These labels with `samples` more of the same lane: the same bytes as one longer run.
 
@@ -158,7 +164,9 @@ class Labels:
         """
         self._check_game(other.fingerprint)
         if self.estimator != other.estimator:
-            raise ValueError(f"labels of {self.estimator} and of {other.estimator} have different estimands; not merged.")
+            raise ValueError(
+                f"labels of {self.estimator} and of {other.estimator} have different estimands; not merged."
+            )
         if self.roster.n_outputs != other.roster.n_outputs or self.roster.n_players != other.roster.n_players:
             raise ValueError("the labels have different outputs or players; not merged.")
         evaluations = self.evaluations + other.evaluations
@@ -167,7 +175,9 @@ class Labels:
             for mine in self.ranges:
                 for theirs in other.ranges:
                     if mine.overlaps(theirs):
-                        raise ValueError(f"both labels hold samples of {mine} and {theirs}; merging would count some twice.")
+                        raise ValueError(
+                            f"both labels hold samples of {mine} and {theirs}; merging would count some twice."
+                        )
             if not np.array_equal(self.ids, other.ids):
                 other = other.take(np.argsort(other.ids)[np.argsort(np.argsort(self.ids))])
             merged = self.statistics.merge(other.statistics)
@@ -201,7 +211,9 @@ class Labels:
             raise ValueError(f"{estimator} does not draw the coalitions of {self.estimator}; make labels of its own.")
         there, least = int(self.count.min()), estimator.least_samples(self.roster.n_players)
         if there < least:
-            raise ValueError(f"these labels hold {there} samples; {estimator} needs at least {least}. Extend them first.")
+            raise ValueError(
+                f"these labels hold {there} samples; {estimator} needs at least {least}. Extend them first."
+            )
         return replace(self, estimator=estimator)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -241,7 +253,9 @@ class Labels:
             read = " and ".join(map(str, _READ))
             raise ValueError(f"{os.fspath(path)} has format {about.get('format')}; this version reads {read}.")
         estimator = from_config(about["estimator"])
-        roster = Roster(stored["ids"], about["n_players"], about["n_outputs"], about["one_game"], about["draws_background"])
+        roster = Roster(
+            stored["ids"], about["n_players"], about["n_outputs"], about["one_game"], about["draws_background"]
+        )
         kind = estimator.statistics_type
         return Labels(
             kind(**{f.name: stored[f.name] for f in fields(kind)}),
@@ -274,7 +288,9 @@ class Labels:
 
     def _check_game(self, fingerprint: str) -> None:
         if fingerprint != self.fingerprint:
-            raise ValueError("these are labels of another game (other data, or another utility); make new ones for this.")
+            raise ValueError(
+                "these are labels of another game (other data, or another utility); make new ones for this."
+            )
 
 
 def _read(path: str) -> dict[str, NDArray[Any]]:

@@ -135,7 +135,9 @@ class StandardError(StopRule):
         if pilot is None:
             return
         if pilot.fingerprint != fingerprint or pilot.estimator != estimator or not np.array_equal(pilot.ids, ids):
-            raise ValueError("the pilot has labels of another game, estimator or order of items; expected those of the stream.")
+            raise ValueError(
+                "the pilot has labels of another game, estimator or order of items; expected those of the stream."
+            )
         for theirs in pilot.ranges:
             if theirs.overlaps(span):
                 raise ValueError(
@@ -238,7 +240,9 @@ class Both(Pair):
 def as_rule(rule: object) -> StopRule:
     """The rule; TypeError for anything else."""
     if not isinstance(rule, StopRule):
-        raise TypeError(f"{rule!r} is no rule; expected one of fastsa.labels.stop, such as Budget(9000) | StandardError(0.1).")
+        raise TypeError(
+            f"{rule!r} is no rule; expected one of fastsa.labels.stop, such as Budget(9000) | StandardError(0.1)."
+        )
     return rule
 
 

@@ -162,9 +162,15 @@ class LabelStore:
             raise ValueError(f"{self.path} holds labels of another game (other data, or another utility).")
         first, stop = _checks.sample_range(first_sample, samples)
         if first % self.samples_per_chunk or stop % self.samples_per_chunk:
-            raise ValueError(f"samples {first} to {stop} do not fit the store's chunks of {self.samples_per_chunk} samples.")
+            raise ValueError(
+                f"samples {first} to {stop} do not fit the store's chunks of {self.samples_per_chunk} samples."
+            )
         by_id = np.argsort(game.ids)
-        taken = range(self.n_blocks) if blocks is None else [_checks.count("blocks", b, least=0, most=self.n_blocks - 1) for b in blocks]
+        taken = (
+            range(self.n_blocks)
+            if blocks is None
+            else [_checks.count("blocks", b, least=0, most=self.n_blocks - 1) for b in blocks]
+        )
         there = self.chunks()
         for begin in range(first, stop, self.samples_per_chunk):
             for block in taken:
@@ -243,7 +249,9 @@ class LabelStore:
         """
         parts = []
         for chunk in chunks:
-            part: Statistics = self.estimator.statistics(roster, SampleRange(self.seed, self.role, chunk.first, chunk.stop))
+            part: Statistics = self.estimator.statistics(
+                roster, SampleRange(self.seed, self.role, chunk.first, chunk.stop)
+            )
             part.fill(self.files.table(chunk)[rows])
             parts.append(part)
         while len(parts) > 1:

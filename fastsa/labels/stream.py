@@ -119,7 +119,9 @@ class LabelStream:
         after: Labels | None = None,
     ) -> None:
         if not isinstance(estimator, Estimator):
-            raise TypeError(f"estimator is {estimator!r}; expected one of fastsa.estimators, such as PermutationShapley().")
+            raise TypeError(
+                f"estimator is {estimator!r}; expected one of fastsa.estimators, such as PermutationShapley()."
+            )
         if not hasattr(game, "walk"):
             raise TypeError(f"game is a {type(game).__name__}; expected one of fastsa.games, such as DataGame(...).")
         self._game = game
@@ -133,7 +135,9 @@ class LabelStream:
         self._max_bytes = DEFAULT_MAX_BYTES if max_bytes is None else _checks.count("max_bytes", max_bytes)
         self._n_threads = _threads.resolve(n_threads)
         job = self._stop if after is None else self._stop - after.ranges[0].first
-        estimator.check(game, self._items, job if shard_of is None else _checks.count("shard_of", shard_of, least=samples))
+        estimator.check(
+            game, self._items, job if shard_of is None else _checks.count("shard_of", shard_of, least=samples)
+        )
         self._after = after
         one_game = game.item_players is not None
         self._shared = estimator.shares_draws and one_game
@@ -211,14 +215,18 @@ class LabelStream:
         items = self._items
         if not self._shared:
             items = items[: 64 * self._estimator.item_block]
-        self._draw_values(Part(items, self._range(self._first, self._first + 1)), _threads.Cancel())  # warms caches and pools
+        self._draw_values(
+            Part(items, self._range(self._first, self._first + 1)), _threads.Cancel()
+        )  # warms caches and pools
         samples = 1 if items.size < self._items.size else min(self._n_threads, self._stop - self._first)
         per_sample = self._estimator.evaluations(self._game, items)
         share = min(_EVALUATIONS_PER_BATCH / per_sample, self._max_bytes / self._estimator.n_bytes(self._game, items))
         most = min(self._stop - self._first, max(samples, int(share)))
         while True:
             start = time.perf_counter()
-            self._draw_values(Part(items, self._range(self._first, self._first + samples), opening=False), _threads.Cancel())
+            self._draw_values(
+                Part(items, self._range(self._first, self._first + samples), opening=False), _threads.Cancel()
+            )
             seconds = time.perf_counter() - start
             if seconds >= _SECONDS_TIMED or samples == most:
                 break
@@ -266,7 +274,9 @@ class LabelStream:
         """Samples in order, items within them, as many at a time as a batch holds; or all samples of some items at a time."""
         estimator, items = self._estimator, self._items
         per_sample = max(1.0, estimator.evaluations(self._game, items))
-        wanted = self._batch or max(_EVALUATIONS_PER_BATCH, _WALKS_PER_THREAD * self._n_threads * per_sample / items.size)
+        wanted = self._batch or max(
+            _EVALUATIONS_PER_BATCH, _WALKS_PER_THREAD * self._n_threads * per_sample / items.size
+        )
         if self._shared and self._batch is None:
             wanted = max(wanted, _WALKS_PER_THREAD * self._n_threads * per_sample)
         share = min(wanted / per_sample, self._max_bytes / estimator.n_bytes(self._game, items))
@@ -328,7 +338,9 @@ def _positions(items: Any, n_items: int) -> NDArray[np.int64]:
     if positions.ndim != 1 or positions.size == 0:
         raise ValueError(f"items have shape {positions.shape}; expected positions [m], at least one.")
     if positions.dtype.kind not in "iu":
-        raise TypeError(f"items have dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask).")
+        raise TypeError(
+            f"items have dtype {positions.dtype}; expected integer positions, such as numpy.flatnonzero(mask)."
+        )
     if positions.min() < 0 or positions.max() >= n_items:
         raise ValueError(f"items reach from {positions.min()} to {positions.max()}; expected 0 to {n_items - 1}.")
     if np.unique(positions).size != positions.size:
@@ -336,9 +348,7 @@ def _positions(items: Any, n_items: int) -> NDArray[np.int64]:
     return positions.astype(np.int64)
 
 
-def _blocks(
-    items: NDArray[np.int64], ids: NDArray[np.uint64], block: int, size: int
-) -> list[NDArray[np.int64]]:
+def _blocks(items: NDArray[np.int64], ids: NDArray[np.uint64], block: int, size: int) -> list[NDArray[np.int64]]:
     """Items in parts of about `size`, never parting ids of one block."""
     ordered = items[np.argsort(ids[items] // np.uint64(block), kind="stable")]
     blocks = ids[ordered] // np.uint64(block)

@@ -35,9 +35,7 @@ class BiasTest:
 
     def __str__(self) -> str:
         place = tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(self.z)), self.z.shape))
-        return (
-            f"p = {self.p:.2g}; largest |z| {abs(self.z[place]):.1f} at {place}, where the labels differ by {self.bias[place]:.4g}"
-        )
+        return f"p = {self.p:.2g}; largest |z| {abs(self.z[place]):.1f} at {place}, where the labels differ by {self.bias[place]:.4g}"
 
 
 def bias_test(a: Labels, b: Labels) -> BiasTest:

@@ -97,6 +97,4 @@ def _measure(
         return lambda points: float(metric(estimate[points], truth[points]))
     name = _checks.choice("metric", metric, [field.name for field in fields(Agreement)])
     variances = np.broadcast_to(0.0 if truth_variance is None else np.asarray(truth_variance), truth.shape)
-    return lambda points: getattr(
-        agreement(estimate[points], truth[points], truth_variance=variances[points]), name
-    )
+    return lambda points: getattr(agreement(estimate[points], truth[points], truth_variance=variances[points]), name)

@@ -43,7 +43,9 @@ class Certificate:
     def __str__(self) -> str:
         head = f"{self.n_items:,} items; {100 * self.level:g} % intervals from {self.basis}"
         lines = [f"{name.replace('_', ' '):24}{getattr(self, name)}" for name in MEASURES]
-        groups = [f"{f'error, group {name}':24}{one.error}  [{one.n_items:,} items]" for name, one in self.groups.items()]
+        groups = [
+            f"{f'error, group {name}':24}{one.error}  [{one.n_items:,} items]" for name, one in self.groups.items()
+        ]
         return "\n".join([head, *lines, *groups])
 
 
@@ -59,9 +61,7 @@ class Moments:
     signals: NDArray[np.float64]
 
 
-def certificate(
-    moments: Moments, n_items: int, basis: str, level: float, error_variance: float = 0.0
-) -> Certificate:
+def certificate(moments: Moments, n_items: int, basis: str, level: float, error_variance: float = 0.0) -> Certificate:
     """The certificate that follows from the moments, with jackknife intervals; `error_variance` comes on top."""
     value = _measures(moments.error, moments.noise, moments.signal)
     left_out = _measures(moments.errors, moments.noises, moments.signals)

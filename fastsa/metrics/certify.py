@@ -89,12 +89,12 @@ def certify(
     groups = np.asarray(groups)
     if groups.shape != (n,):
         raise ValueError(f"groups have shape {groups.shape}; expected ({n},), one name per item.")
-    return replace(whole, groups={g.item(): of(np.flatnonzero(groups == g), f" of group {g}") for g in np.unique(groups)})
+    return replace(
+        whole, groups={g.item(): of(np.flatnonzero(groups == g), f" of group {g}") for g in np.unique(groups)}
+    )
 
 
-def _checked(
-    predictions: Any, labels: Sequence[Labels], level: float
-) -> tuple[list[Labels], NDArray[np.float64]]:
+def _checked(predictions: Any, labels: Sequence[Labels], level: float) -> tuple[list[Labels], NDArray[np.float64]]:
     level = _checks.number("level", level, above=0.0)
     if level >= 1.0:
         raise ValueError(f"level is {level}; expected a share below 1, such as 0.95.")
@@ -108,7 +108,9 @@ def _checked(
         if short.any():
             items = int(short.reshape(part.ids.size, -1).any(axis=1).sum())
             needed = "1 sample" if len(parts) > 1 else "2 samples (or give two Labels)"
-            raise ValueError(f"labels of {items} items have too few samples; expected at least {needed}. Draw more, or take others.")
+            raise ValueError(
+                f"labels of {items} items have too few samples; expected at least {needed}. Draw more, or take others."
+            )
     if shares_all_draws(parts[0]) and len(parts) < FEWEST_BLOCKS:
         raise ValueError(
             f"{type(parts[0].estimator).__name__} shares every sample among all items, so that only samples tell the spread; "
@@ -153,4 +155,6 @@ def _over_blocks(p: NDArray[np.float64], parts: NDArray[np.float64], level: floa
         return float(np.mean((p - label) ** 2 - noise)), float(noise.mean()) * len(some) / blocks, float(signal)
 
     left_out = np.array([measure(np.delete(parts, b, axis=0)) for b in range(blocks)])
-    return certificate(Moments(*measure(parts), *left_out.T), n, f"{blocks} blocks of samples, which all items share", level)
+    return certificate(
+        Moments(*measure(parts), *left_out.T), n, f"{blocks} blocks of samples, which all items share", level
+    )

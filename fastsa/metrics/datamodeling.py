@@ -70,7 +70,9 @@ def datamodeling_score(
     effects, coalitions, outputs = _fitting(effects, coalitions, outputs)
     differ = np.ptp(outputs, axis=0) > 0
     if not differ.any():
-        raise ValueError("every validation point has the same output under all subsets; score them by log_likelihood, or take larger changes.")
+        raise ValueError(
+            "every validation point has the same output under all subsets; score them by log_likelihood, or take larger changes."
+        )
     predicted = ranks_of_columns(coalitions.astype(np.float64) @ effects[:, differ])
     earned = ranks_of_columns(outputs[:, differ])
     subsets, points = earned.shape
@@ -102,7 +104,9 @@ def _correlations(times: NDArray[np.float64], a: NDArray[np.float64], b: NDArray
     covariance = times @ (a * b) / n - mean_a * mean_b
     spread = (times @ a**2 / n - mean_a**2) * (times @ b**2 / n - mean_b**2)
     told = spread > 1e-12
-    return np.clip(np.divide(covariance, np.sqrt(np.where(told, spread, 1.0)), where=told, out=np.zeros(told.shape)), -1, 1)
+    return np.clip(
+        np.divide(covariance, np.sqrt(np.where(told, spread, 1.0)), where=told, out=np.zeros(told.shape)), -1, 1
+    )
 
 
 def _fitting(
@@ -114,9 +118,13 @@ def _fitting(
     effects, outputs = _checks.features("effects", effects), _checks.features("outputs", outputs)
     subsets, n = coalitions.shape
     if effects.shape[0] != n:
-        raise ValueError(f"effects have shape {effects.shape}; expected ({n}, m), a row for each of the coalitions' {n} players.")
+        raise ValueError(
+            f"effects have shape {effects.shape}; expected ({n}, m), a row for each of the coalitions' {n} players."
+        )
     if outputs.shape != (subsets, effects.shape[1]):
-        raise ValueError(f"outputs have shape {outputs.shape}; expected {(subsets, effects.shape[1])}, subsets and validation points.")
+        raise ValueError(
+            f"outputs have shape {outputs.shape}; expected {(subsets, effects.shape[1])}, subsets and validation points."
+        )
     if subsets < 3:
         raise ValueError(f"coalitions hold {subsets} subsets; expected at least 3 to rank.")
     return effects, coalitions, outputs

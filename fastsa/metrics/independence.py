@@ -96,14 +96,20 @@ def refuse_seen(parts: Sequence[Labels], seen: Any, folds: Any) -> None:
 def _refuse_parted_draws(labels: Labels, folds: Any) -> None:
     folds = np.asarray(folds)
     if folds.shape != labels.ids.shape or folds.dtype.kind not in "iu":
-        raise ValueError(f"folds have shape {folds.shape} and dtype {folds.dtype}; expected integers {labels.ids.shape}.")
+        raise ValueError(
+            f"folds have shape {folds.shape} and dtype {folds.dtype}; expected integers {labels.ids.shape}."
+        )
     name = type(labels.estimator).__name__
     if shares_all_draws(labels):
-        raise ValueError(f"{name} shares every sample among all items, so that folds of items do not part them; cross-fit by sample.")
+        raise ValueError(
+            f"{name} shares every sample among all items, so that folds of items do not part them; cross-fit by sample."
+        )
     of_item = units(labels)
     lowest, highest = np.full(of_item.max() + 1, folds.max()), np.full(of_item.max() + 1, folds.min())
     np.minimum.at(lowest, of_item, folds)
     np.maximum.at(highest, of_item, folds)
     if (lowest != highest).any():
         block = labels.estimator.item_block
-        raise ValueError(f"{name} shares draws among {block} neighbouring ids, and some lie in two folds; fold by id // {block}.")
+        raise ValueError(
+            f"{name} shares draws among {block} neighbouring ids, and some lie in two folds; fold by id // {block}."
+        )

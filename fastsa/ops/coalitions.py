@@ -173,9 +173,7 @@ def draws_with_replacement(
     players = np.empty(offsets[-1], dtype=np.int32)
 
     def player_kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
-        _core.draw_players(
-            players, offsets, ids, samples, n_players, min_size, max_size, seed, lane, begin, end, flag
-        )
+        _core.draw_players(players, offsets, ids, samples, n_players, min_size, max_size, seed, lane, begin, end, flag)
 
     _threads.run(player_kernel, rows, chunk=chunk, n_threads=n_threads)
     return players, offsets
@@ -224,7 +222,9 @@ def unpack(bits: NDArray[np.uint64], n_players: int) -> NDArray[np.bool_]:
     if bits.dtype != np.uint64:
         raise TypeError(f"bits have dtype {bits.dtype}; expected uint64.")
     if bits.ndim == 0 or bits.shape[-1] != _n_words(n_players):
-        raise ValueError(f"bits have shape {bits.shape}; expected [..., {_n_words(n_players)}] for {n_players} players.")
+        raise ValueError(
+            f"bits have shape {bits.shape}; expected [..., {_n_words(n_players)}] for {n_players} players."
+        )
     octets = np.ascontiguousarray(bits).astype("<u8", copy=False).view(np.uint8)
     return np.unpackbits(octets, axis=-1, count=n_players, bitorder="little").view(np.bool_)
 

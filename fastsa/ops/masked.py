@@ -55,7 +55,9 @@ def masked(
     if player_of is not None:
         _places("player_of", player_of, entries, members.shape[1], np.int32)
     elif members.shape[1] != entries:
-        raise ValueError(f"members have {members.shape[1]} players; expected {entries}, one per entry, without player_of.")
+        raise ValueError(
+            f"members have {members.shape[1]} players; expected {entries}, one per entry, without player_of."
+        )
     shape = (members.shape[0], entries) if rows is not None else (members.shape[0], background.shape[0], entries)
     out = _checks.output(out, shape, dtype)
     write_masked(inputs, items, members, background, rows, player_of, out, n_threads=n_threads)

@@ -54,8 +54,13 @@ def shapley_regression(
         raise ValueError(f"values have shape {values.shape}; expected [{games}, {samples}, 1 or 2, {outputs}].")
     if totals.shape[0] != games:
         raise ValueError(f"totals have shape {totals.shape}; expected [{games}, outputs].")
-    if weight_of_size is not None and _checks.exact("weight_of_size", weight_of_size, np.float64, 1).size != n_players + 1:
-        raise ValueError(f"weight_of_size has {weight_of_size.size} entries; expected {n_players + 1}, sizes 0 to {n_players}.")
+    if (
+        weight_of_size is not None
+        and _checks.exact("weight_of_size", weight_of_size, np.float64, 1).size != n_players + 1
+    ):
+        raise ValueError(
+            f"weight_of_size has {weight_of_size.size} entries; expected {n_players + 1}, sizes 0 to {n_players}."
+        )
     phi = np.empty((games, n_players, outputs))
     n_bytes = _core.shapley_regression_workspace(samples, n_players, outputs)
 

@@ -37,9 +37,13 @@ def allocate(error: Any, noise: Any, count: Any, samples: int) -> NDArray[np.int
     >>> allocate([1.0, 1.0, 0.0], [4.0, 1.0, 4.0], [2, 2, 2], 9).tolist()
     [6, 3, 0]
     """
-    error, noise, count = (_checks.vector(name, v) for name, v in (("error", error), ("noise", noise), ("count", count)))
+    error, noise, count = (
+        _checks.vector(name, v) for name, v in (("error", error), ("noise", noise), ("count", count))
+    )
     if not error.size == noise.size == count.size:
-        raise ValueError(f"error, noise and count have {error.size}, {noise.size} and {count.size} items; expected as many.")
+        raise ValueError(
+            f"error, noise and count have {error.size}, {noise.size} and {count.size} items; expected as many."
+        )
     if min(error.min(initial=0), noise.min(initial=0), count.min(initial=0)) < 0:
         raise ValueError("error, noise or count holds a negative number; expected variances and counts.")
     samples = _checks.count("samples", samples, least=0)

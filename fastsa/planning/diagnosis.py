@@ -116,7 +116,9 @@ def diagnose(
         found += findings.shifted(_plain(features, new), _flat("new", new))
     if new_labels is not None and "shift between training and new items" not in [f.name for f in found]:
         refuse_biased([new_labels])
-        squared = (like_labels("new_predictions", new_predictions, new_labels) - new_labels.mean) ** 2 - new_labels.stderr**2
+        squared = (
+            like_labels("new_predictions", new_predictions, new_labels) - new_labels.mean
+        ) ** 2 - new_labels.stderr**2
         n = new_labels.ids.size
         unit = np.arange(n) if shares_all_draws(new_labels) else units(new_labels)
         found += findings.worse(one, squared.reshape(n, -1).mean(axis=1), unit)
@@ -154,7 +156,9 @@ def _of_explainer(explainer: Any, X: Any, samples: int, reference: Labels | None
         estimator = labels.estimator
         if not estimator.unbiased:
             if not estimator.estimand.startswith("the Shapley value"):
-                raise ValueError(f"{estimator} is biased; give reference labels of an unbiased estimator of the same values.")
+                raise ValueError(
+                    f"{estimator} is biased; give reference labels of an unbiased estimator of the same values."
+                )
             estimator = PermutationShapley(antithetic=True)
         reference = LabelStream(
             game, estimator, samples=max(2, _checks.count("samples", samples), estimator.least_samples(game.n_players)),

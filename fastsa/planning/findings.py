@@ -122,7 +122,9 @@ def fitted(
 
 def _size(one: Shown, error: float, spread: float) -> tuple[str, str]:
     floor = max(0.0, error - spread)
-    pays = f"about {one.error.size * spread / (one.noise - floor):,.0f} items" if one.noise > floor else "many more items"
+    pays = (
+        f"about {one.error.size * spread / (one.noise - floor):,.0f} items" if one.noise > floor else "many more items"
+    )
     return (
         f"with {one.error.size:,} items the error of predictions, {error:.3g}, is above that of the labels themselves, "
         f"{one.noise:.3g}.",

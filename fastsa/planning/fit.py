@@ -150,7 +150,9 @@ def _bent(features: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
     return np.concatenate([x, *hinges, np.exp(-distance / (scale if scale > 0 else 1.0))], axis=1)
 
 
-def _of_two(predictions: Sequence[NDArray[np.float64]], labels: Sequence[Labels], variance: NDArray[np.float64]) -> tuple:
+def _of_two(
+    predictions: Sequence[NDArray[np.float64]], labels: Sequence[Labels], variance: NDArray[np.float64]
+) -> tuple:
     """(error, taken, spread, residual) of the mean of two predictions: see amortize.cross_refine."""
     (p_a, p_b), (first, second) = predictions, labels
     noise_a, noise_b = (variance / part.count[..., None] for part in (first, second))
@@ -160,7 +162,12 @@ def _of_two(predictions: Sequence[NDArray[np.float64]], labels: Sequence[Labels]
     crossed = (p_a - second.mean) * (p_b - first.mean) + own_a + own_b
     share = (first.count / (first.count + second.count))[..., None]
     error = (error_a + error_b + 2 * crossed) / 4
-    return error, (share * own_a + (1 - share) * own_b) / 2, (p_a - p_b) ** 2 / 4, (second.mean - p_a + first.mean - p_b) / 2
+    return (
+        error,
+        (share * own_a + (1 - share) * own_b) / 2,
+        (p_a - p_b) ** 2 / 4,
+        (second.mean - p_a + first.mean - p_b) / 2,
+    )
 
 
 def _of_one(p: NDArray[np.float64], label: Labels, judge: Labels) -> tuple:

@@ -102,7 +102,9 @@ class Law:
             weight = np.exp(-0.5 * (misfit - misfit.min()))
             axes = {name: _narrowed(axis, getattr(points, name), weight, name, signal) for name, axis in axes.items()}
         kept = weight > _OPEN
-        fields = [getattr(points, name)[kept] for name in ("floor", "size", "power", "beside", "beside_labeled", "saturates")]
+        fields = [
+            getattr(points, name)[kept] for name in ("floor", "size", "power", "beside", "beside_labeled", "saturates")
+        ]
         return Law(*fields, weight[kept] / weight[kept].sum(), noise, signal)
 
     def errors(self, items: float, samples: float, labeled: bool = False) -> NDArray[np.float64]:
@@ -110,7 +112,9 @@ class Law:
         rest = self.signal - self.floor
         beside = self.beside_labeled if labeled else self.beside
         reach = self.size * (self.noise / samples + beside) / items
-        h = np.where(reach >= 0, (np.abs(reach) / rest) ** self.power, np.maximum(reach / rest, -0.9 * self.floor / rest))
+        h = np.where(
+            reach >= 0, (np.abs(reach) / rest) ** self.power, np.maximum(reach / rest, -0.9 * self.floor / rest)
+        )
         return self.floor + rest * h / (1 + self.saturates * np.maximum(h, 0.0))
 
     def error(self, items: float, samples: float, labeled: bool = False) -> Forecast:

@@ -112,7 +112,9 @@ def break_even(law: Law, samples: int, shrunk: bool) -> Bounded:
         first = np.where(still, items, first)
     order = np.argsort(first)
     reached = np.cumsum(law.weight[order])
-    return Bounded(*(float(first[order][np.searchsorted(reached, q).clip(max=order.size - 1)]) for q in (0.5, 0.025, 0.975)))
+    return Bounded(
+        *(float(first[order][np.searchsorted(reached, q).clip(max=order.size - 1)]) for q in (0.5, 0.025, 0.975))
+    )
 
 
 def _share_of_noise(refined: NDArray[np.float64], noise: float) -> float:

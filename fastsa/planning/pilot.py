@@ -266,9 +266,7 @@ class _Trials:
         return Observed(labeled > 0, items, samples, error, covariance)
 
 
-def _between(
-    cells: NDArray[np.float64], error: NDArray[np.float64], covariance: NDArray[np.float64]
-) -> float:
+def _between(cells: NDArray[np.float64], error: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
     """The relative standard deviation among amortizers of equal training sets, beyond what their tests differ by."""
     beyond = []
     for cell in np.unique(cells, axis=1).T:

@@ -188,7 +188,9 @@ def plan(
     size = _whole(ends, max(least, min(wanted, affordable)))
     if size > affordable:
         cost = size * per_item * (budget / per_item / affordable)
-        raise ValueError(f"budget is {budget:,} evaluations; expected at least {cost:,.0f}, for a pilot of {size:,} items.")
+        raise ValueError(
+            f"budget is {budget:,} evaluations; expected at least {cost:,.0f}, for a pilot of {size:,} items."
+        )
     parts: list[Labels] = []
     for _ in range(_ROUNDS):
         begin = parts[0].ids.size if parts else 0
@@ -204,49 +206,6 @@ def plan(
     drafted = Plan(0, 0, None, found, precision, needed, costs, n, budget, aim, order, ends)
     best = drafted.split(budget)
     return Plan(best.items, best.samples, best, found, precision, needed, costs, n, budget, aim, order, ends)
-
-
-def finish(
-    plan: Plan, game: Game, *, max_bytes: int | None = None, n_threads: int | None = None, progress: Any = None
-) -> tuple[Labels, Labels]:
-    """The labels that a plan calls for, in halves of the samples: of the items `plan.labeled`, in this order.
-
-    The pilot's samples are in them; what is missing is drawn now. An estimator with several samples to a label (a pool) gets
-    as many more at a time.
-
-    >>> import fastsa, numpy as np
-    >>> game = fastsa.games.FunctionGame(lambda c: c @ np.linspace(0, 1, 200), 200)
-    >>> plan = fastsa.plan(game, fastsa.estimators.Distributional(1, 20), lambda labels: labels.mean.mean() + 0 * labels.mean,
-    ...                    budget=4000)
-    >>> first, second = fastsa.planning.finish(plan, game)
-    >>> int(first.count[0] + second.count[0]) == plan.samples, first.evaluations + second.evaluations <= 4000
-    (True, True)
-    """
-    done, blocks = plan.pilot.samples, plan.pilot.blocks
-    span, positions = blocks[0].ranges[0], plan.order[: plan.items]
-    later = positions[plan.pilot.positions.size :]
-
-    def draw(items: NDArray[np.int64], first: int, samples: int) -> Labels:
-        stream = LabelStream(
-            game, blocks[0].estimator, samples=samples, first_sample=first, items=items, seed=span.seed,
-            max_bytes=max_bytes, n_threads=n_threads,
-        )  # fmt: skip
-        return stream.collect(progress)
-
-    parts, first = [], done
-    for half, extra in zip(plan.pilot.halves, _halved(plan.samples - done), strict=True):
-        (of_pilot,) = half.ranges
-        part = half.merge(draw(later, of_pilot.first, of_pilot.samples)) if later.size else half
-        if extra:
-            part = part.merge(draw(positions, first, extra))
-            first += extra
-        ascending = (np.diff(positions) > 0).all()
-        parts.append(part if ascending else part.take(np.argsort(positions)))
-    return parts[0], parts[1]
-
-
-def _halved(samples: int) -> tuple[int, int]:
-    return samples - samples // 2, samples // 2
 
 
 def finish(

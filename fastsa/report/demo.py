@@ -92,9 +92,7 @@ def run_demo(
     truth = _truth(digits, left, seed, n_threads, progress)
     truth_seconds = time.perf_counter() - truth_start
     truth_items = np.arange(N_TRUTH)
-    rows = [
-        _row(name, values, digits, truth, truth_items, seed) for name, values in _methods(digits, valuator).items()
-    ]
+    rows = [_row(name, values, digits, truth, truth_items, seed) for name, values in _methods(digits, valuator).items()]
     return DemoResult(
         digits,
         rows,

@@ -51,9 +51,7 @@ def mislabel_curves(result: DemoResult) -> str:
     ]
     for row, color, style, width in shown:
         detection = row.detection
-        axis.plot(
-            100 * detection.inspected, 100 * detection.found, style, color=color, linewidth=width, label=row.name
-        )
+        axis.plot(100 * detection.inspected, 100 * detection.found, style, color=color, linewidth=width, label=row.name)
     axis.plot([0, 100], [0, 100], color=FAINT, linewidth=1, zorder=0, label="random order")
     axis.set(xlim=(0, 100), ylim=(0, 101), xlabel="points inspected, %", ylabel="wrong classes found, %")
     axis.legend(frameon=False, loc="lower right", fontsize=9)

@@ -93,9 +93,7 @@ class PreparedCallable:
             read_only[name].flags.writeable = False
         self._data = replace(data, **read_only)
 
-    def walk(
-        self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel
-    ) -> NDArray[np.float64]:
+    def walk(self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel) -> NDArray[np.float64]:
         """Values [walks.n_values, outputs]."""
         n_points = self._data.y.size
         values = np.zeros((walks.n_values, self._n_outputs))

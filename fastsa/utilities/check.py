@@ -20,7 +20,13 @@ class UtilityError(AssertionError):
 
 
 def check(
-    utility: OpenUtility, *, points: int = 24, features: int = 3, classes: int = 3, seed: int = 0, tolerance: float = 1e-9
+    utility: OpenUtility,
+    *,
+    points: int = 24,
+    features: int = 3,
+    classes: int = 3,
+    seed: int = 0,
+    tolerance: float = 1e-9,
 ) -> None:
     """Run `utility` on small random data, interpreted and compiled, and raise UtilityError where it breaks a rule.
 

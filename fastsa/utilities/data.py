@@ -33,9 +33,7 @@ class SupervisedData:
 class Prepared(Protocol):
     """A utility on its data: answers walks."""
 
-    def walk(
-        self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel
-    ) -> NDArray[np.float64]:
+    def walk(self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel) -> NDArray[np.float64]:
         """Values [walks.n_values, outputs] of non-empty coalitions; those of empty ones are the game's to fill."""
         ...
 

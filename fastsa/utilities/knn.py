@@ -99,9 +99,7 @@ class PreparedKNN:
         earned /= points * utility.k if utility.score in _OF_VOTES else points
         return earned
 
-    def _distances(
-        self, part: slice, n_threads: int | None, cancel: _threads.Cancel
-    ) -> NDArray[np.float64]:
+    def _distances(self, part: slice, n_threads: int | None, cancel: _threads.Cancel) -> NDArray[np.float64]:
         """Squared distances [points, validation points of the part]; kept when the part is everything."""
         data = self._data
         everything = part == slice(0, data.y_val.size)

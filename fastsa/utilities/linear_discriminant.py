@@ -107,7 +107,17 @@ def _parts(data, state):
     first_square = 5 * n_classes + d + 2 * n_classes * d
     by_class = state[5 * n_classes + d : first_square].reshape(2, n_classes, d)
     squares = state[first_square:].reshape(2, d, d)
-    return per_class[0], per_class[1], per_class[2], per_class[3:], mean, by_class[0], by_class[1], squares[0], squares[1]
+    return (
+        per_class[0],
+        per_class[1],
+        per_class[2],
+        per_class[3:],
+        mean,
+        by_class[0],
+        by_class[1],
+        squares[0],
+        squares[1],
+    )
 
 
 def _covariance(members, scatter, shrinkage, covariance):

@@ -96,9 +96,7 @@ class PreparedLogistic:
         Rows of absent classes are zero; with exactly two classes present, row 0 is the binomial's.
         """
         width = self._features.shape[1]
-        flat = self._walk(
-            self._with_score(_COEFFICIENTS), walks, self._data.n_classes * width, None, _threads.Cancel()
-        )
+        flat = self._walk(self._with_score(_COEFFICIENTS), walks, self._data.n_classes * width, None, _threads.Cancel())
         rotated = flat.reshape(walks.n_values, self._data.n_classes, width)
         weights = rotated[..., 1 : self._axes.shape[1] + 1] @ self._axes.T
         intercepts = rotated[..., 0] - weights @ self._center
@@ -126,7 +124,9 @@ class PreparedLogistic:
                     "a logistic fit did not converge; scale the features (to unit variance, say) or lower C."
                 )
 
-        _threads.run(kernel, walks.rows, chunk=walks.rows_per_chunk(_PLAYERS_PER_CHUNK), n_threads=n_threads, cancel=cancel)
+        _threads.run(
+            kernel, walks.rows, chunk=walks.rows_per_chunk(_PLAYERS_PER_CHUNK), n_threads=n_threads, cancel=cancel
+        )
         return values
 
     def _laid_out(self, X: NDArray[np.float64]) -> NDArray[np.float64]:

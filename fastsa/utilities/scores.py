@@ -106,7 +106,9 @@ def resolve(score: Any, takes: str) -> Score:
     if callable(score):
         return Score(name_of(score), takes, False, score)
     if isinstance(score, str) and score in SCORES and score not in choices:
-        raise ValueError(f"score is {score!r}, which is not one of {takes}; expected one of {', '.join(map(repr, choices))}.")
+        raise ValueError(
+            f"score is {score!r}, which is not one of {takes}; expected one of {', '.join(map(repr, choices))}."
+        )
     return SCORES[_checks.choice("score", score, choices)]
 
 

@@ -43,5 +43,6 @@ def share(arrays: dict[str, NDArray[Any]]) -> tuple[SharedMemory, Layout]:
 def views(memory: SharedMemory, layout: Layout) -> dict[str, NDArray[Any]]:
     """The arrays as views of the block, which must outlive them."""
     return {
-        key: np.ndarray(shape, dtype=dtype, buffer=memory.buf, offset=first) for key, dtype, shape, first in layout.arrays
+        key: np.ndarray(shape, dtype=dtype, buffer=memory.buf, offset=first)
+        for key, dtype, shape, first in layout.arrays
     }

@@ -69,11 +69,19 @@ class SklearnUtility:
     """
 
     def __init__(
-        self, estimator: Any, score: Any = None, *, empty: float | None = None, random_state: int = 0, n_workers: int = 1
+        self,
+        estimator: Any,
+        score: Any = None,
+        *,
+        empty: float | None = None,
+        random_state: int = 0,
+        n_workers: int = 1,
     ) -> None:
         base = _sklearn_base()
         if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
-            raise TypeError(f"estimator is {estimator!r}; expected a scikit-learn estimator, such as LogisticRegression().")
+            raise TypeError(
+                f"estimator is {estimator!r}; expected a scikit-learn estimator, such as LogisticRegression()."
+            )
         if not hasattr(estimator, "predict"):
             raise TypeError(f"estimator is {estimator!r}, which has no predict; expected a classifier or a regressor.")
         self.takes = "targets" if base.is_regressor(estimator) else "classes"
@@ -123,9 +131,7 @@ class PreparedSklearn:
         if utility.n_workers > 1:
             self.workers = WorkerPool(utility.n_workers, utility.estimator, utility._given, utility.takes, data)
 
-    def walk(
-        self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel
-    ) -> NDArray[np.float64]:
+    def walk(self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel) -> NDArray[np.float64]:
         """Values [walks.n_values, outputs]."""
         values = np.zeros((walks.n_values, self._n_outputs))
         for part in expanded(walks, max_bytes):

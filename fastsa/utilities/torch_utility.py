@@ -74,7 +74,9 @@ class TorchUtility:
     ) -> None:
         _torch()
         if not callable(make_module):
-            raise TypeError(f"make_module is {make_module!r}; expected a function without arguments that makes a module.")
+            raise TypeError(
+                f"make_module is {make_module!r}; expected a function without arguments that makes a module."
+            )
         self.make_module = make_module
         self.steps = _checks.count("steps", steps, least=0)
         self.learning_rate = _checks.number("learning_rate", learning_rate, above=0.0)
@@ -128,9 +130,7 @@ class PreparedTorch:
         self._gradients = torch.func.vmap(torch.func.grad(self._loss))
         self._predict = torch.func.vmap(self._outputs, in_dims=(0, None))
 
-    def walk(
-        self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel
-    ) -> NDArray[np.float64]:
+    def walk(self, walks: Walks, *, max_bytes: int, n_threads: int | None, cancel: Cancel) -> NDArray[np.float64]:
         """Values [walks.n_values, outputs]."""
         values = np.zeros((walks.n_values, self._n_outputs))
         for part in expanded(walks, max_bytes):
@@ -231,5 +231,7 @@ def _made(utility: TorchUtility) -> torch.nn.Module:
         torch.manual_seed(utility.seed)
         module = utility.make_module()
     if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"{scores.name_of(utility.make_module)} made a {type(module).__name__}; expected a torch.nn.Module.")
+        raise TypeError(
+            f"{scores.name_of(utility.make_module)} made a {type(module).__name__}; expected a torch.nn.Module."
+        )
     return module.eval()

@@ -63,9 +63,7 @@ def serve(asked: Connection, setup: Setup) -> None:
 
 
 def _answer(asked: Connection, setup: Setup, shared: dict[str, NDArray[Any]]) -> None:
-    data = SupervisedData(
-        shared["X"], shared["y"], setup.n_pool, shared["X_val"], shared["y_val"], setup.n_classes
-    )
+    data = SupervisedData(shared["X"], shared["y"], setup.n_pool, shared["X_val"], shared["y_val"], setup.n_classes)
     refit = Refit(setup.estimator, scores.resolve(setup.score, setup.takes), data)
     asked.send(None)
     while True:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import fastsa
 import numpy as np
 import pytest
+
+import fastsa
 from fastsa.interop.opendataval import data_evaluator
 
 N = 200
@@ -28,7 +29,9 @@ def fetcher():
 
     X, y = arrays()
     splits = (part for at in (slice(0, N), slice(N, 300), slice(300, 400)) for part in (X[at], np.eye(3)[y[at]]))
-    return DataFetcher.from_data_splits(*splits, one_hot=True, random_state=np.random.RandomState(0)).noisify(mix_labels, noise_rate=0.2)
+    return DataFetcher.from_data_splits(*splits, one_hot=True, random_state=np.random.RandomState(0)).noisify(
+        mix_labels, noise_rate=0.2
+    )
 
 
 def test_the_values_are_those_of_the_valuator_on_the_same_data():
@@ -62,7 +65,9 @@ def test_an_experiment_runs_it_beside_their_own():
     given = fetcher()
     experiment = ExperimentMediator(given, ModelFactory("sklogreg", given), raises_error=True)
     ours = [data_evaluator(fastsa.DataValuator(samples=10)), data_evaluator(fastsa.knn_shapley)]
-    table = experiment.compute_data_values([*ours, opendataval().RandomEvaluator(random_state=0)]).evaluate(noisy_detection)
+    table = experiment.compute_data_values([*ours, opendataval().RandomEvaluator(random_state=0)]).evaluate(
+        noisy_detection
+    )
     assert len(table) == 3 and table["kmeans_f1"].astype(float).between(0.0, 1.0).all()
     assert any("Logistic" in name for name in table.index) and any("knn_shapley" in name for name in table.index)
     flipped = np.isin(np.arange(N), given.noisy_train_indices)
@@ -80,7 +85,9 @@ def test_training_again_replaces_the_values_and_a_seed_repeats_them():
     import torch
 
     one_hot = torch.from_numpy(np.eye(3)[y])
-    evaluator.input_data(torch.from_numpy(X[:150]), one_hot[:150], torch.from_numpy(X[N:]), one_hot[N:]).train_data_values()
+    evaluator.input_data(
+        torch.from_numpy(X[:150]), one_hot[:150], torch.from_numpy(X[N:]), one_hot[N:]
+    ).train_data_values()
     assert first.shape == (N,) and evaluator.data_values.shape == (150,)
     np.testing.assert_allclose(data_evaluator(random_state=1).train(fetcher()).data_values, first, rtol=0, atol=1e-6)
     assert np.abs(data_evaluator(random_state=2).train(fetcher()).data_values - first).max() > 1e-4
@@ -124,7 +131,9 @@ def test_refusals_in_training():
     with pytest.raises(ValueError, match=r"shape \(4, 3\) and are not one-hot"):
         data_evaluator().input_data(X, torch.full((4, 3), 0.5), X, torch.full((4, 3), 0.5)).train_data_values()
     with pytest.raises(ValueError, match="values has 3 entries; expected 4"):
-        data_evaluator(lambda *given: np.zeros(3)).input_data(X, torch.zeros(4, 1), X, torch.zeros(4, 1)).train_data_values()
+        data_evaluator(lambda *given: np.zeros(3)).input_data(
+            X, torch.zeros(4, 1), X, torch.zeros(4, 1)
+        ).train_data_values()
 
 
 @pytest.mark.parametrize("valuator", [3, fastsa.DataValuator])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import fastsa
 import numpy as np
 import pytest
+
+import fastsa
 from fastsa.estimators import Distributional, PermutationShapley
 from fastsa.games import Baseline, DataGame, FunctionGame, ModelGame
 from fastsa.interop.pydvl import to_valuation_result
@@ -17,7 +18,9 @@ IDS = np.array([7, 3, 2**47, 11, 5])
 
 
 def result_class():
-    return pytest.importorskip("pydvl.valuation.result", reason="pyDVL is not installed", exc_type=ImportError).ValuationResult
+    return pytest.importorskip(
+        "pydvl.valuation.result", reason="pyDVL is not installed", exc_type=ImportError
+    ).ValuationResult
 
 
 def game(ids=IDS):
