@@ -426,3 +426,18 @@ def test_a_process_forked_after_use_makes_the_same_bytes():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     done = subprocess.run([sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_pooled_standard_errors_cover_at_two_samples_where_a_labels_own_do_not():
+    """2,000 labels of one normal-like contribution: 95 % intervals cover 93.5 to 96.5 %, three binomial standard errors."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 12))
+    game = games.ModelGame(lambda x: np.tanh(x.sum(axis=1) / 4), X, games.Marginal(rng.normal(size=(200, 12))))
+    labels = labels_of(game, PermutationShapley(), samples=2)
+    far = labels_of(game, PermutationShapley(), samples=200, role="truth")
+    gap = np.abs(labels.mean - far.mean)
+    covered = [np.mean(gap <= 1.96 * np.sqrt(s**2 + far.stderr**2)) for s in (labels.pooled_stderr, labels.stderr)]
+    assert 0.935 <= covered[0] <= 0.965 and covered[1] < 0.8
+    assert np.isnan(labels_of(game, PermutationShapley(), samples=1).pooled_stderr).all()
+    unseen = labels.take(np.arange(5))
+    assert unseen.pooled_stderr.shape == unseen.mean.shape
