@@ -223,6 +223,8 @@ def show(name: str, rows: list[dict], searches: list[dict]) -> None:
 
 
 def draw(tasks: dict[str, dict], path: Path) -> None:
+    from matplotlib.ticker import NullFormatter
+
     figure, axes = new_figure(len(tasks), (3.6 * len(tasks), 3.6))
     for axis, (name, record) in zip(axes, tasks.items(), strict=True):
         for what, color in (("new", ORANGE), ("monte_carlo", GREY), ("refined", BLUE)):
@@ -236,6 +238,8 @@ def draw(tasks: dict[str, dict], path: Path) -> None:
                 realised_errors, told, spread, fmt="o", ms=3, lw=0.8, color=color, label=what.replace("_", " ")
             )
         axis.set_xscale("log"), axis.set_yscale("log")
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_minor_formatter(NullFormatter())
         ends = axis.get_xlim()
         axis.plot(ends, ends, color="black", lw=0.7)
         axis.set_title(name, loc="left", fontsize=9)
