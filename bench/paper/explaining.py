@@ -42,6 +42,7 @@ class Setup:
     train_cost: Callable[[Any], float]
     efficient: bool = False
     truths: dict[str, attributions.Truth] = field(default_factory=dict)
+    estimates: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def measure_truth(setup: Setup, seed: int) -> float:
@@ -59,7 +60,8 @@ def measure_truth(setup: Setup, seed: int) -> float:
 def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tuple[dict[str, Any], list[Any]]:
     """`samples` in all per training input, of which `select_samples` choose the epoch; with 0 the last epoch stays.
 
-    On unseen inputs Monte Carlo pays for labels of its own; "refined" weighs those and the network's prediction.
+    On unseen inputs Monte Carlo pays for labels of its own; "refined" weighs those and the network's prediction. The
+    estimates of the last set of inputs, which are held out, are left in `setup.estimates`.
     """
     items = np.arange(setup.n_train)
 
@@ -97,6 +99,8 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
             setup.estimator.unbiased and samples > 1 and where.min() >= setup.n_train
         ):  # labels that the network has not seen
             methods["amortized, refined"] = amortize.refine(methods["amortized"], own).values
+        setup.estimates.clear()
+        setup.estimates.update(methods, truth=truth.values)
         table = attributions.table(methods, truth, f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
         tables.append(table)
         worth = attributions.plain_samples_worth(table["amortized", "error"], noise, float(truth.spread.mean()))
@@ -144,9 +148,9 @@ def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | 
         print(f"labels {made['label_seconds']:.0f} s, training {made['training_seconds']:.0f} s\n", flush=True)
         if out:
             out.mkdir(parents=True, exist_ok=True)
-            (out / f"{setup.name.lower().replace(',', '').replace(' ', '_')}.json").write_text(
-                json.dumps(record, indent=2)
-            )
+            slug = setup.name.lower().replace(",", "").replace(" ", "_")
+            np.savez(out / f"{slug}.npz", **{k: v.astype(np.float32) for k, v in setup.estimates.items()})
+            (out / f"{slug}.json").write_text(json.dumps(record, indent=2))
     return record
 
 
