@@ -1,5 +1,6 @@
 // The _core module: takes pointers out of checked arrays, releases the GIL and calls one launcher.
 #include "bind/arrays.h"
+#include "bind/along_walks.h"
 #include "bind/knn_shapley.h"
 #include "bind/masked.h"
 #include "bind/shapley_regression.h"
@@ -270,6 +271,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bind_knn(m);
   bind_knn_shapley(m);
   bind_masked(m);
+  bind_along_walks(m);
   bind_shapley_regression(m);
   bind_logistic(m);
   bind_open(m);

@@ -8,16 +8,6 @@ namespace fsa {
 
 namespace {
 
-// The walk that value belongs to; walks without values are passed over.
-int64_t walk_of(const Memberships& body, int64_t value) {
-  int64_t walk = 0;
-  for (int64_t above = body.n_walks; above - walk > 1;) {
-    const int64_t middle = (walk + above) / 2;
-    if (body.walks.first_value(middle) <= value) walk = middle; else above = middle;
-  }
-  return walk;
-}
-
 void write_walk(const Memberships& body, int64_t walk, Range values, CancelFlag cancel) {
   const auto& [players, scored, branches, n_outputs, many_branches] = body.walks;
   const size_t n = static_cast<size_t>(body.out.n_columns);
@@ -43,7 +33,7 @@ void write_walk(const Memberships& body, int64_t walk, Range values, CancelFlag 
 void memberships(const Memberships& body, Range values, CancelFlag cancel) {
   int64_t value = body.first + values.begin;
   const int64_t end = body.first + values.end;
-  for (int64_t walk = walk_of(body, value); value < end && !*cancel; ++walk) {
+  for (int64_t walk = walk_of(body.walks, body.n_walks, value); value < end && !*cancel; ++walk) {
     const int64_t stop = std::min(end, body.walks.first_value(walk + 1));
     write_walk(body, walk, {value, stop}, cancel);
     value = stop;

@@ -13,11 +13,14 @@ struct Moments {
 
   FSA_HD void add(int64_t item, const double* after, const double* before) const {
     const double n = static_cast<double>(++count[item]);
+    double* __restrict means = mean[item];  // apart from all else, so that outputs go side by side
+    double* __restrict deviations = deviation[item];
     for (int64_t o = 0; o < mean.n_columns; ++o) {
       const double value = after[o] - before[o];
-      const double delta = value - mean[item][o];
-      mean[item][o] += delta / n;
-      deviation[item][o] += delta * (value - mean[item][o]);
+      const double delta = value - means[o];
+      const double moved = means[o] + delta / n;
+      means[o] = moved;
+      deviations[o] += delta * (value - moved);
     }
   }
 };

@@ -1,4 +1,4 @@
-// The bounds of walks.
+// The bounds of walks, and whose a value is.
 #include "ops/walk.h"
 
 #include <algorithm>  // for max
@@ -29,6 +29,15 @@ bool are_within_bounds(const Walks& walks, int64_t n_walks, int64_t n_players) {
   }
   return all_below(players.data, players.offsets[n_walks], n_players) &&
          all_below(branches.data, branches.offsets[n_walks], n_players);
+}
+
+int64_t walk_of(const Walks& walks, int64_t n_walks, int64_t value) {
+  int64_t walk = 0;
+  for (int64_t above = n_walks; above - walk > 1;) {
+    const int64_t middle = (walk + above) / 2;
+    if (walks.first_value(middle) <= value) walk = middle; else above = middle;
+  }
+  return walk;
 }
 
 }  // namespace fsa

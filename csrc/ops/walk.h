@@ -20,6 +20,9 @@ struct Walks {
 // must be sound.
 bool are_within_bounds(const Walks& walks, int64_t n_walks, int64_t n_players);
 
+// The walk that a value belongs to; walks without values are passed over.
+int64_t walk_of(const Walks& walks, int64_t n_walks, int64_t value);
+
 enum class WalkStatus : int32_t { kDone = 0, kCancelled = 1, kNotConverged = 2, kFailed = 3 };
 
 // A Utility has reset(), add(player), score(out) -> WalkStatus, and mark(many_branches) / rewind() around branches.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.games.arrays import Arrays, Batch, as_numpy
-from fastsa.ops.masked import write_masked
+from fastsa.ops import Walks
+from fastsa.ops.masked import MaskedWalks, entries_of_players, write_masked
 
 Behind = NDArray[np.int64] | slice
 """One background row for each coalition, or a range of rows that stand behind every coalition in turn."""
@@ -248,7 +249,7 @@ class Replaced:
     """Entries of absent players are replaced by those of a background row.
 
     flat : inputs and background as numpy's rows of floats, where there is such a view of them; else None.
-    player_of : int32 [entries]; None where entry e is player e.
+    player_of : int32 [entries]; None where entry e is player e. entries_of: the same, by player (see EntriesOf).
     """
 
     def __init__(self, inputs: Any, outside: Any, players: NDArray[np.int64], arrays: Arrays) -> None:
@@ -259,6 +260,7 @@ class Replaced:
         self._shape = tuple(inputs.shape[1:])
         everyone = np.broadcast_to(players, self._shape).reshape(-1)
         self.player_of = None if np.array_equal(everyone, np.arange(everyone.size)) else everyone.astype(np.int32)
+        self.entries_of = None if self.player_of is None else entries_of_players(self.player_of, self.n_players)
         flat = arrays.natively(inputs), arrays.natively(outside)
         self.flat = None if flat[0] is None or flat[1] is None else flat
 
@@ -267,6 +269,15 @@ class Replaced:
     ) -> NDArray[Any]:
         masked = self._masked if self.flat is None else self._masked_natively
         return model(masked(items, members, behind, batch))
+
+    def along(self, walks: Walks, behind: NDArray[np.int64]) -> MaskedWalks:
+        """What writes the masked inputs of walks over flat inputs, one background row behind each walk."""
+        inputs, outside = self.flat
+        return MaskedWalks(inputs, walks, outside, behind, self.entries_of)
+
+    def of_flat(self, rows: NDArray[np.floating]) -> Any:
+        """Flat rows as the model takes them."""
+        return self._arrays.of_native(rows.reshape(-1, *self._shape))
 
     def _masked_natively(
         self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch

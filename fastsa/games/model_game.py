@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,13 @@ from fastsa import _checks
 from fastsa._threads import Cancel, Cancelled
 from fastsa.games.arrays import Batch
 from fastsa.games.game import check_coalitions, check_max_bytes
-from fastsa.games.maskers import Behind, Masker, Replaced
+from fastsa.games.maskers import Masker, Replaced
 from fastsa.games.models import TorchModel, model_of
-from fastsa.games.running_sums import Rows, RunningSums, first_layer_of, is_along
+from fastsa.games.requests import Coalitions, Request, ValuesOfWalks
+from fastsa.games.running_sums import RunningSums, first_layer_of, is_along
 from fastsa.ops import Lanes, Walks, background_rows
 from fastsa.ops.memberships import write_memberships
+from fastsa.ops.running_sums import Rows
 
 FIRST_LAYERS = ("called", "summed", "auto")
 _COPIES = 4  # of an input while its masked form is made
@@ -68,23 +72,31 @@ class ModelGame:
 
     def __init__(self, model: Any, X: Any, masker: Masker, *, ids: Any = None, first_layer: str = "called") -> None:
         if not hasattr(masker, "bind") or isinstance(masker, type):
-            raise TypeError(f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background).")
+            raise TypeError(
+                f"masker is {masker!r}; expected one of fastsa.games, such as Baseline() or Marginal(background)."
+            )
         _checks.choice("first_layer", first_layer, FIRST_LAYERS)
         self.masker = masker
         self._model = model_of(model, X)
         inputs = tuple(self._model.arrays.of("X", x) for x in (X if isinstance(X, tuple) else (X,)))
         items = {int(x.shape[0]) if x.ndim else 0 for x in inputs}
         if len(items) != 1 or 0 in items:
-            raise ValueError(f"X has shapes {[tuple(x.shape) for x in inputs]}; expected at least one item, the same in all.")
+            raise ValueError(
+                f"X has shapes {[tuple(x.shape) for x in inputs]}; expected at least one item, the same in all."
+            )
         self._bound = masker.bind(inputs, self._model.arrays)
         self._entries = sum(int(np.prod(x.shape[1:])) for x in inputs)
         self.n_players = self._bound.n_players
         self.ids = _checks.ids(ids, items.pop())
+        self._native = isinstance(self._bound, Replaced) and self._bound.flat is not None
+        self._rows_in_cache = self._model.rows_in_cache if self._native else sys.maxsize
         self.draws_background = masker.draws_background and self._bound.n_background > 1
         self._sums = self._summed(first_layer)
         self.n_outputs = 0
         everyone = np.ones((1, self.n_players), dtype=np.bool_)
-        self.n_outputs = self._outputs(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64), Batch()).shape[1]
+        self.n_outputs = self._outputs(
+            Coalitions(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)), Batch()
+        ).shape[1]
         self.fingerprint = self._hash()
 
     def walk(
@@ -105,15 +117,36 @@ class ModelGame:
             raise ValueError("walks name no items; give each row its input with Walks(..., lanes=Lanes(items)).")
         lanes = walks.lanes
         if lanes.items.size and not (0 <= lanes.items.min() and lanes.items.max() < self.ids.size):
-            raise ValueError(f"lanes name items {lanes.items.min()} to {lanes.items.max()}; expected 0 to {self.ids.size - 1}.")
+            raise ValueError(
+                f"lanes name items {lanes.items.min()} to {lanes.items.max()}; expected 0 to {self.ids.size - 1}."
+            )
         behind = self._behind(lanes, n_threads)
         rows, batch = self._rows_per_batch(check_max_bytes(max_bytes)), Batch(n_threads)
         values = np.empty((walks.n_values, self.n_outputs))
         if self._sums is not None and behind is not None and is_along(walks, self.n_players):
             self._walk_summed(values, walks, behind, rows, batch, cancel)
+        elif self._native and behind is not None:
+            self._walk_masked(values, walks, behind, rows, batch, cancel)
         else:
             self._walk_called(values, walks, behind, rows, batch, cancel)
         return values
+
+    def _walk_masked(
+        self,
+        values: NDArray[np.float64],
+        walks: Walks,
+        behind: NDArray[np.int64],
+        rows: int,
+        batch: Batch,
+        cancel: Cancel | None,
+    ) -> None:
+        whole = ValuesOfWalks(walks, self._bound.along(walks, behind), 0, walks.n_values, cancel)
+        for first in range(0, walks.n_values, rows):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            part = replace(whole, first=first, stop=min(first + rows, walks.n_values))
+            values[first : part.stop] = self._outputs(part, batch, all_finite=False)
+        self._check_finite(values, whole.place)  # of all at once: between two batches every call finds cold caches
 
     def _walk_called(
         self,
@@ -148,19 +181,18 @@ class ModelGame:
     ) -> None:
         inputs, background = self._bound.flat
         of_walks = values.reshape(walks.rows, -1, self.n_outputs)
-        all_rows = Rows(inputs, background, walks.lanes.items, behind)
-        for stretch in self._sums.along(walks, all_rows, self.n_players, rows, batch):
+        all_rows = Rows(inputs, walks.lanes.items, background, behind)
+        for stretch in self._sums.along(walks, all_rows, rows, batch):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             own = of_walks[stretch.walks, stretch.positions]
+            own[:] = self._shaped(self._model.answer(stretch.outputs), own.shape[0] * own.shape[1]).reshape(own.shape)
 
-            def where(row: int) -> str:
-                position, walk = divmod(row, own.shape[0])
-                size = int(walks.scored[0]) + stretch.positions.start + position
-                return self._place(walks.lanes.items[stretch.walks.start + walk], size)
+        def place(row: int) -> tuple[int, int]:
+            walk, position = divmod(row, of_walks.shape[1])
+            return int(walks.lanes.items[walk]), int(walks.scored[0]) + position
 
-            checked = self._checked(self._model.answer(stretch.outputs), own.shape[0] * own.shape[1], where)
-            own[:] = checked.reshape(own.shape[1], own.shape[0], -1).transpose(1, 0, 2)
+        self._check_finite(values, place)
 
     def evaluate(self, items: Any, coalitions: Any) -> NDArray[np.float64]:
         """Values of booleans [rows, n_players] of the inputs at `items` [rows]: float64 [rows, n_outputs].
@@ -170,7 +202,9 @@ class ModelGame:
         coalitions = check_coalitions(np.asarray(coalitions), self.n_players)
         items = np.asarray(items)
         if items.dtype.kind not in "iu" or items.shape != (coalitions.shape[0],):
-            raise ValueError(f"items have shape {items.shape} and dtype {items.dtype}; expected a position for each of {coalitions.shape[0]} rows.")
+            raise ValueError(
+                f"items have shape {items.shape} and dtype {items.dtype}; expected a position for each of {coalitions.shape[0]} rows."
+            )
         return self.walk(Walks.of_coalitions(coalitions, Lanes(items.astype(np.int64))))
 
     def _behind(self, lanes: Lanes, n_threads: int | None) -> NDArray[np.int64] | None:
@@ -190,47 +224,53 @@ class ModelGame:
 
     def _rows_per_batch(self, max_bytes: int) -> int:
         within = max_bytes // (8 * _COPIES * self._entries + self.n_players)
-        return max(1, min(within, self._model.arrays.entries_per_batch // self._entries))
+        return max(1, min(within, self._model.arrays.entries_per_batch // self._entries, self._rows_in_cache))
 
     def _values(
-        self, items: NDArray[np.int64], members: NDArray[np.bool_], drawn: NDArray[np.int64] | None, rows: int, batch: Batch
+        self,
+        items: NDArray[np.int64],
+        members: NDArray[np.bool_],
+        drawn: NDArray[np.int64] | None,
+        rows: int,
+        batch: Batch,
     ) -> NDArray[np.float64]:
         """One value per coalition: under its own background row, or the mean over all of them."""
         n_background = self._bound.n_background
         if drawn is not None:
-            return self._outputs(items, members, drawn, batch)
+            return self._outputs(Coalitions(items, members, drawn), batch)
         total = np.zeros((items.size, self.n_outputs))
         together = max(1, rows // n_background)
         for first in range(0, items.size, together):
             own = slice(first, min(first + together, items.size))
             for begin in range(0, n_background, rows):
                 behind = slice(begin, min(begin + rows, n_background))
-                outputs = self._outputs(items[own], members[own], behind, batch)
-                total[own] += outputs.reshape(own.stop - own.start, behind.stop - begin, -1).sum(axis=1, dtype=np.float64)
+                outputs = self._outputs(Coalitions(items[own], members[own], behind), batch)
+                total[own] += outputs.reshape(own.stop - own.start, behind.stop - begin, -1).sum(
+                    axis=1, dtype=np.float64
+                )
         return total / n_background
 
-    def _outputs(
-        self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch
-    ) -> NDArray[np.float64]:
-        """The model's outputs [rows, outputs], checked; in halves where a batch does not fit into memory."""
+    def _outputs(self, request: Request, batch: Batch, *, all_finite: bool = True) -> NDArray[Any]:
+        """The model's outputs [rows, outputs], checked; in halves where a batch does not fit into memory.
+
+        Whether they are `all_finite` may be left to the caller.
+        """
         answer = None
         try:
-            answer = self._bound.outputs(self._model, items, members, behind, batch)
+            answer = request.outputs(self._bound, self._model, batch)
         except (MemoryError, RuntimeError) as error:
-            halves = _halves(items, members, behind)
+            halves = request.halves()
             if len(halves) < 2 or not _is_out_of_memory(error):
                 raise
         if answer is None:  # only here has the error let go of the batch that did not fit
-            return np.concatenate([self._outputs(*half, batch).copy() for half in halves])
-        rows_each = behind.stop - behind.start if isinstance(behind, slice) else 1
+            return np.concatenate([self._outputs(half, batch, all_finite=all_finite).copy() for half in halves])
+        values = self._shaped(answer, request.n_rows)
+        if all_finite:
+            self._check_finite(values, request.place)
+        return values
 
-        def where(row: int) -> str:
-            return self._place(items[row // rows_each], int(members[row // rows_each].sum()))
-
-        return self._checked(answer, items.size * rows_each, where)
-
-    def _checked(self, answer: NDArray[Any], rows: int, where: Callable[[int], str]) -> NDArray[Any]:
-        """An answer as [rows, outputs]; errors say `where` the first row that is not finite stands."""
+    def _shaped(self, answer: NDArray[Any], rows: int) -> NDArray[Any]:
+        """An answer as [rows, outputs]."""
         if answer.dtype.kind not in "fiub":
             raise TypeError(f"model answered dtype {answer.dtype}; expected real numbers.")
         values = answer[:, None] if answer.ndim == 1 else answer
@@ -238,13 +278,15 @@ class ModelGame:
         if values.ndim != 2 or values.shape != (rows, outputs) or outputs == 0:
             expected = f"[{rows}, {self.n_outputs}]" if self.n_outputs else f"[{rows}] or [{rows}, outputs]"
             raise ValueError(f"model answered shape {answer.shape} for {rows} rows; expected {expected}.")
-        finite = np.isfinite(values)
-        if not finite.all():
-            raise ValueError(f"model answered a value that is not finite for {where(int(np.argmin(finite.all(axis=1))))}.")
         return values
 
-    def _place(self, item: int, size: int) -> str:
-        return f"item {item} with {size} of {self.n_players} players"
+    def _check_finite(self, values: NDArray[Any], place: Callable[[int], tuple[int, int]]) -> None:
+        """Name item and size of the first row that is not finite, which `place` tells."""
+        if not _all_finite(values):
+            item, size = place(int(np.argmin(np.isfinite(values).all(axis=1))))
+            raise ValueError(
+                f"model answered a value that is not finite for item {item} with {size} of {self.n_players} players."
+            )
 
     def _summed(self, first_layer: str) -> RunningSums | None:
         """The running sums that were asked for; under "auto" None where there are none."""
@@ -261,35 +303,34 @@ class ModelGame:
         if not isinstance(self._model, TorchModel):
             raise ValueError("the model is no torch module; expected one whose first layer is linear, to be summed.")
         parts = first_layer_of(self._model.module)
-        if not isinstance(self._bound, Replaced) or self._bound.flat is None:
+        if not self._native:
             raise ValueError(
                 f"the first layer cannot be summed under {type(self.masker).__name__} on these inputs; "
                 "expected Baseline, Marginal, Patches or Groups on float32 or float64 inputs on the CPU."
             )
         if not all(np.isfinite(rows).all() for rows in self._bound.flat):
-            raise ValueError("inputs or background are not all finite, and differences of infinities cannot be summed; clean them.")
-        return RunningSums(parts, self._bound.flat[1], self._bound.player_of, self.n_players)
+            raise ValueError(
+                "inputs or background are not all finite, and differences of infinities cannot be summed; clean them."
+            )
+        return RunningSums(parts, self._bound)
 
     def _hash(self) -> str:
         digest = hashlib.sha256(self._model.identity())
         digest.update(repr((type(self.masker).__name__, self.draws_background, self.n_outputs)).encode())
         for array in (*self._bound.digest(), self.ids):
             digest.update(repr((array.shape, array.dtype)).encode())
-            digest.update(np.ascontiguousarray(array).data if array.dtype.kind != "O" else repr(array.tolist()).encode())
+            digest.update(
+                np.ascontiguousarray(array).data if array.dtype.kind != "O" else repr(array.tolist()).encode()
+            )
         return digest.hexdigest()
 
 
-def _halves(
-    items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind
-) -> list[tuple[NDArray[np.int64], NDArray[np.bool_], Behind]]:
-    """Two batches that make one; a single coalition's background is halved, and a single row is not."""
-    if items.size > 1:
-        parts = (slice(0, items.size // 2), slice(items.size // 2, None))
-        return [(items[p], members[p], behind if isinstance(behind, slice) else behind[p]) for p in parts]
-    if not isinstance(behind, slice) or behind.stop - behind.start < 2:
-        return [(items, members, behind)]
-    middle = (behind.start + behind.stop) // 2
-    return [(items, members, slice(*ends)) for ends in ((behind.start, middle), (middle, behind.stop))]
+def _all_finite(values: NDArray[Any]) -> bool:
+    """As isfinite of all; a sum is cheaper, and finite only where all its terms are."""
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 from fastsa.games.arrays import Arrays, NumpyArrays, TorchArrays
 
 
+_ACTIVATIONS_IN_CACHE = (
+    1 << 17
+)  # of one layer: it, the next and the weights between them then share a second-level cache
+
+
 class Model(Protocol):
+    """rows_in_cache : rows whose widest activations stay in a cache, as far as the model tells."""
+
     arrays: Arrays
+    rows_in_cache: int
 
     def __call__(self, *inputs: Any) -> NDArray[Any]:
         """Outputs of a batch: a numpy array, of any shape that the caller will check."""
@@ -32,7 +40,9 @@ def model_of(model: Any, X: Any) -> Model:
         return Predictor(model, getattr(X, "columns", None))
     if callable(model):
         return Callable(model)
-    raise TypeError(f"model is a {type(model).__name__}; expected a torch module, a scikit-learn predictor or a callable.")
+    raise TypeError(
+        f"model is a {type(model).__name__}; expected a torch module, a scikit-learn predictor or a callable."
+    )
 
 
 class TorchModel:
@@ -42,12 +52,14 @@ class TorchModel:
         import torch
 
         if any(part.training for part in module.modules()):
-            raise ValueError("model is in training mode, where dropout and batch norm make outputs random; call model.eval().")
+            raise ValueError(
+                "model is in training mode, where dropout and batch norm make outputs random; call model.eval()."
+            )
         reference = next((p for p in module.parameters() if p.is_floating_point()), None)
         device = torch.device("cpu") if reference is None else reference.device
         self._torch, self.module = torch, module
-        if device.type == "cpu":
-            _keep_freed_pages()
+        widths = [part.out_features for part in module.modules() if isinstance(part, torch.nn.Linear)]
+        self.rows_in_cache = _ACTIVATIONS_IN_CACHE // max(widths) if widths and device.type == "cpu" else sys.maxsize
         self.arrays = TorchArrays(device, torch.get_default_dtype() if reference is None else reference.dtype)
 
     def __call__(self, *inputs: Any) -> NDArray[Any]:
@@ -58,7 +70,9 @@ class TorchModel:
     def answer(self, answer: Any) -> NDArray[Any]:
         """A module's answer as numpy's."""
         if not isinstance(answer, self._torch.Tensor):
-            raise TypeError(f"model answered a {type(answer).__name__}; expected a tensor. Wrap it to return its outputs.")
+            raise TypeError(
+                f"model answered a {type(answer).__name__}; expected a tensor. Wrap it to return its outputs."
+            )
         as_it_is = answer.dtype in (self._torch.float32, self._torch.float64)
         return (answer if as_it_is else answer.double()).cpu().numpy()
 
@@ -66,17 +80,12 @@ class TorchModel:
         digest = hashlib.sha256(repr(self.module).encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(self._torch.uint8).numpy().data if tensor.ndim else bytes(str(tensor.item()), "ascii"))
+            digest.update(
+                tensor.detach().cpu().contiguous().view(self._torch.uint8).numpy().data
+                if tensor.ndim
+                else bytes(str(tensor.item()), "ascii")
+            )
         return digest.digest()
-
-
-def _keep_freed_pages() -> None:
-    """Have the C library keep up to 64 MiB of what a batch's activations freed, and not fetch fresh pages for the next.
-
-    glibc sets the size above which memory is returned at once, and twice that for what it trims, to the largest block that
-    was returned so far, up to 32 MiB; one such block, never touched, is enough. Elsewhere this does nothing.
-    """
-    np.empty((32 << 20) - (1 << 16), dtype=np.uint8)
 
 
 class Predictor:
@@ -87,7 +96,7 @@ class Predictor:
         self._predict = next(getattr(model, name) for name in names if hasattr(model, name))
         self._columns = columns if hasattr(model, "feature_names_in_") else None
         self._model = model
-        self.arrays = NumpyArrays()
+        self.arrays, self.rows_in_cache = NumpyArrays(), sys.maxsize
 
     def __call__(self, *inputs: Any) -> NDArray[Any]:
         (rows,) = inputs
@@ -106,7 +115,7 @@ class Callable:
 
     def __init__(self, fn: Any) -> None:
         self._fn = fn
-        self.arrays = NumpyArrays()
+        self.arrays, self.rows_in_cache = NumpyArrays(), sys.maxsize
 
     def __call__(self, *inputs: Any) -> NDArray[Any]:
         return np.asarray(self._fn(*inputs))

@@ -1,11 +1,14 @@
-"""Masked inputs: entries of absent players are taken from rows of a background."""
+"""Masked inputs: entries of absent players are taken from rows of a background; of coalitions, or along walks."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks, _core, _threads
+from fastsa.ops.walks import Walks
 
 _BYTES_PER_CHUNK = 1 << 20
 
@@ -83,6 +86,60 @@ def write_masked(
     coalitions = members.shape[0]
     chunk = max(1, _BYTES_PER_CHUNK * coalitions // max(1, out.nbytes))
     _threads.run(kernel, coalitions, chunk=chunk, n_threads=n_threads, brief=True)
+
+
+class EntriesOf(NamedTuple):
+    """The entries of each player, ascending: player p has entries[offsets[p] : offsets[p + 1]], int32 and int64."""
+
+    entries: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+
+def entries_of_players(player_of: NDArray[np.int32], n_players: int) -> EntriesOf:
+    """Turns player_of [entries] around.
+
+    >>> entries_of_players(np.array([1, 0, 1], dtype=np.int32), 2)
+    EntriesOf(entries=array([1, 0, 2], dtype=int32), offsets=array([0, 1, 3]))
+    """
+    offsets = np.append(0, np.cumsum(np.bincount(player_of, minlength=n_players)))
+    return EntriesOf(np.argsort(player_of, kind="stable").astype(np.int32), offsets.astype(np.int64))
+
+
+class MaskedWalks:
+    """Writes the masked inputs of walks' values, any range at a time, with nothing checked.
+
+    As `masked` of `memberships`: inputs of walks.lanes.items, over background[behind[walk]], behind int64 [walks.rows];
+    entries_of None says that entry e is player e. A row is the row above with the entries of who joined: no coalition is
+    written down, and a row costs a copy.
+    """
+
+    def __init__(
+        self,
+        inputs: NDArray[np.floating],
+        walks: Walks,
+        background: NDArray[np.floating],
+        behind: NDArray[np.int64],
+        entries_of: EntriesOf | None,
+    ) -> None:
+        entries, offsets = (None, None) if entries_of is None else entries_of
+        self._view = _core.Walks(*walks.arrays, 1), walks.rows
+        self._rest = inputs, walks.lanes.items, entries, offsets, background, behind
+
+    def write(
+        self,
+        out: NDArray[np.floating],
+        first: int,
+        *,
+        n_threads: int | None = None,
+        cancel: _threads.Cancel | None = None,
+    ) -> None:
+        """As many values as `out` has rows, from `first` on."""
+
+        def kernel(begin: int, end: int, flag: NDArray[np.int32]) -> None:
+            _core.masked_walks(out, *self._view, first, *self._rest, begin, end, flag)
+
+        chunk = max(1, _BYTES_PER_CHUNK * out.shape[0] // max(1, out.nbytes))
+        _threads.run(kernel, out.shape[0], chunk=chunk, n_threads=n_threads, cancel=cancel, brief=True)
 
 
 def _places(name: str, places: NDArray[np.int64], n: int, bound: int, dtype: type = np.int64) -> None:

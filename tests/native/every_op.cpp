@@ -19,9 +19,11 @@
 #include "ops/knn_shapley_device.h"
 #include "ops/logistic.h"
 #include "ops/masked.h"
+#include "ops/masked_walks.h"
 #include "ops/memberships.h"
 #include "ops/open.h"
 #include "ops/permutations.h"
+#include "ops/running_sums.h"
 #include "ops/shapley_regression.h"
 #include "ops/statistics.h"
 #include "ops/walk.h"
@@ -388,6 +390,59 @@ void run_masked(int64_t entries, int64_t players) {
   }
 }
 
+// Each player owns entries p, p + players, ...
+void entries_by_player(int64_t entries, int64_t players, std::vector<int32_t>& flat, std::vector<int64_t>& offsets) {
+  for (int64_t p = 0; p < players; ++p) {
+    for (int64_t e = p; e < entries; e += players) flat.push_back(static_cast<int32_t>(e));
+    offsets.push_back(static_cast<int64_t>(flat.size()));
+  }
+}
+
+template <class Bits>
+void run_masked_walks(int64_t entries, int64_t players) {
+  const OwnedWalks walks = random_walks(players, 5, 33);
+  const auto inputs = filled<Bits>(2 * entries, Bits{6}), background = filled<Bits>(3 * entries, Bits{9});
+  const std::vector<int64_t> items(static_cast<size_t>(walks.rows()), 1), behind(items.size(), 2);
+  std::vector<int32_t> flat;
+  std::vector<int64_t> offsets{0};
+  entries_by_player(entries, players, flat, offsets);
+  std::vector<char> members = filled<char>(walks.n_values() * players);
+  memberships({walks.view(1), walks.rows(), 0, {reinterpret_cast<bool*>(members.data()), walks.n_values(), players}},
+              {0, walks.n_values()}, &kGoOn);
+  std::vector<Bits> out = filled<Bits>(walks.n_values() * entries);
+  masked_walks({walks.view(1), walks.rows(), 0, {out.data(), walks.n_values(), entries}, {inputs.data(), 2, entries},
+                items.data(), {flat.data(), offsets.data()}, {background.data(), 3, entries}, behind.data()},
+               {0, walks.n_values()}, &kGoOn);
+  for (int64_t i = 0; i < walks.n_values() * entries; ++i) {
+    const bool joined = members[static_cast<size_t>(i / entries * players + i % entries % players)] != 0;
+    check(out[static_cast<size_t>(i)] == (joined ? Bits{6} : Bits{9}), "a walk's entry is the input's or the background's");
+  }
+}
+
+template <class Number>
+void run_running_sums(int64_t entries, int64_t players, int64_t units) {
+  const int64_t walks = 3;
+  const auto ones = filled<Number>(entries * units, Number{1}), inputs = filled<Number>(entries, Number{3});
+  const auto background = filled<Number>(entries, Number{1}), starts = filled<Number>(walks * units, Number{-1});
+  const std::vector<int64_t> first(walks, 0);
+  std::vector<int32_t> flat, joining;
+  std::vector<int64_t> offsets{0};
+  entries_by_player(entries, players, flat, offsets);
+  for (int64_t i = 0; i < walks * players; ++i) joining.push_back(static_cast<int32_t>(i % players));
+  std::vector<Number> out = filled<Number>(walks * (players + 1) * units), scratch = filled<Number>(2 * units), wider = out;
+  RunningSums<Number> body{out.data(), {starts.data(), walks, units}, {joining.data(), walks, players},
+                           {ones.data(), entries, units}, {flat.data(), offsets.data()}, {inputs.data(), 1, entries},
+                           first.data(), {background.data(), 1, entries}, first.data(), true};
+  portable::running_sums(body, {0, walks}, scratch.data(), &kGoOn);
+  check(out.front() == Number{0}, "a sum below zero is rectified");
+  check(out.back() == static_cast<Number>(2 * entries - 1), "all players together add every entry");
+#if defined(FSA_HAS_AVX2_BUILD)
+  body.out = wider.data();
+  if (has_avx2()) avx2::running_sums(body, {0, walks}, scratch.data(), &kGoOn);
+  check(!has_avx2() || wider == out, "both builds of the sums agree");
+#endif
+}
+
 void run_shapley_regression(int64_t n, int64_t samples, int64_t outputs, bool paired) {
   const int64_t games = 2, words = words_for(n);
   std::vector<uint64_t> bits = filled<uint64_t>(games * samples * words);
@@ -447,6 +502,10 @@ int main(int n_arguments, char** /*arguments*/) {
   for (const int64_t n : {2, 8, 63, 65}) {
     run_masked<uint32_t>(20 * n, n);
     run_masked<uint64_t>(n + 1, n);
+    run_masked_walks<uint32_t>(20 * n, n);
+    run_masked_walks<uint64_t>(n + 1, n);
+    run_running_sums<float>(3 * n, n, n);
+    run_running_sums<double>(n + 1, n, 17);
     run_shapley_regression(n, 4 * n + 3, 1 + n % 9, n % 2 == 0);
   }
   run_open(-1);
