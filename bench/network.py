@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import torch
 
 FEATURES, ITEMS, ORDERS = 100, 64, 10
-BATCH = (1 << 18) // FEATURES  # as ModelGame cuts them
+BATCH, BATCHES = 512, (256, 512, 1024)  # 512 as ModelGame cuts them
 
 
 def network() -> torch.nn.Module:
@@ -20,16 +21,31 @@ def inputs() -> torch.Tensor:
     return torch.randn(ITEMS, FEATURES, generator=torch.Generator().manual_seed(1))
 
 
-def forward(model: torch.nn.Module, rows: int) -> None:
-    """The forward passes alone, of so many rows in batches that are there already."""
-    batch = torch.zeros(BATCH, FEATURES)
+def forward(model: torch.nn.Module, rows: int | torch.Tensor, batch: int = BATCH) -> None:
+    """The forward passes alone, of rows that are there already; or of so many rows, a batch of zeros again and again."""
     with torch.inference_mode():
-        for first in range(0, rows, BATCH):
-            model(batch[: min(BATCH, rows - first)])
+        if isinstance(rows, torch.Tensor):
+            for first in range(0, len(rows), batch):
+                model(rows[first : first + batch])
+            return
+        same = torch.zeros(batch, FEATURES)
+        for first in range(0, rows, batch):
+            model(same[: min(batch, rows - first)])
+
+
+def best_batch(model: torch.nn.Module, rows: torch.Tensor) -> int:
+    """The batch whose forward passes take least processor time."""
+    return min(BATCHES, key=lambda batch: min(processor_seconds(lambda: forward(model, rows, batch)) for _ in range(3)))
+
+
+def processor_seconds(run: Callable[[], object]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 def forward_seconds_per_row(model: torch.nn.Module, rows: int = 20 * BATCH) -> float:
-    forward(model, BATCH)
-    start = time.perf_counter()
-    forward(model, rows)
-    return (time.perf_counter() - start) / rows
+    """Processor seconds, in batches of the best size."""
+    same = torch.zeros(rows, FEATURES)
+    forward(model, same[:BATCH])
+    return min(processor_seconds(lambda batch=batch: forward(model, same, batch)) for batch in BATCHES) / rows

@@ -4,8 +4,9 @@ r"""Attribution beside its peers, where the model costs nothing: KernelSHAP per 
 
 Each peer runs in its own environment (see the first lines of attribution_shapiq.py, attribution_shap.py and
 attribution_torch.py), in a process of its own, in turn with ours; ratios are medians over the turns. shapiq is given one BLAS
-thread and as many as ours, and the faster of both counts. --torch has captum and shap explain a network on one thread: each
-side's time is a multiple of the forward passes of the model rows that it took, timed in turn with them.
+thread and as many as ours, and the faster of both counts. --torch has captum and shap explain a network on one thread, and
+--shapiq shapiq (one of the same size in numpy where its environment has no torch): each side's processor time is a multiple of
+the forward passes of the model rows that it took, timed in turn with them.
 """
 
 from __future__ import annotations
@@ -74,15 +75,26 @@ def masking(python: str) -> list[str]:
     return [line(f"masking {f} features over {ours.ROWS} rows: us per mask, shap", 1e-6, t) for f, t in turns.items()]
 
 
-def network(python: str) -> list[str]:
-    run, forward = ours.permutations_of_a_network()
-    turns: dict[str, list[tuple[float, float]]] = {"captum": [], "shap": []}
-    run()
+def network(python: str | None, shapiq: str | None) -> list[str]:
+    """Processor time as a multiple of forward passes alone: ours called and summed, and the peers', in turn."""
+    from network import processor_seconds
+
+    pairs = {first_layer: ours.permutations_of_a_network(first_layer) for first_layer in ("called", "summed")}
+    peers = {name: (python, "attribution_torch.py", name) for name in ("captum", "shap") if python}
+    if shapiq:
+        peers["shapiq"] = (shapiq, "attribution_shapiq.py", "network")
+    turns: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(TURNS):
-        mine = statistics.median(seconds(run, 1, repeats=1) / seconds(forward, 1, repeats=1) for _ in range(3))
-        for peer, taken in turns.items():
-            taken.append((theirs(python, "attribution_torch.py", peer)["of_forward"], mine))
-    return [line(f"orders of a network: multiple of its forward passes, {peer}", 1.0, t) for peer, t in turns.items()]
+        mine = {}
+        for first_layer, (run, forward) in pairs.items():
+            run()
+            mine[first_layer] = statistics.median(processor_seconds(run) / processor_seconds(forward) for _ in range(3))
+        for name, command in peers.items():
+            (peer,) = (value for key, value in theirs(*command).items() if key.startswith("of_forward"))
+            for first_layer, ratio in mine.items():
+                turns.setdefault((name, first_layer), []).append((peer, ratio))
+    what = "orders of a network: multiple of its forward passes, {}; ours {}"
+    return [line(what.format(*of), 1.0, t) for of, t in turns.items()]
 
 
 def main() -> None:
@@ -97,8 +109,8 @@ def main() -> None:
         print(kernel_shap(given.shapiq))
     if given.shap:
         print(*masking(given.shap), sep="\n")
-    if given.torch:
-        print(*network(given.torch), sep="\n")
+    if given.torch or given.shapiq:
+        print(*network(given.torch, given.shapiq), sep="\n")
 
 
 if __name__ == "__main__":

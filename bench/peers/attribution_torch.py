@@ -1,4 +1,5 @@
-"""captum's and shap's permutation sampling of a torch network: seconds per model row, and as a multiple of a forward pass.
+"""captum's and shap's permutation sampling of a torch network: processor seconds per model row, and as a multiple of a
+forward pass.
 Environment: pip install torch "captum==0.9.0" "shap==0.51.0"; with the name of one of the two as first argument.
 """
 
@@ -51,9 +52,9 @@ run = {"captum": captum, "shap": shap}[sys.argv[1]]
 run()  # the first compiles
 turns = []
 for _ in range(TURNS):
-    rows, start = 0, time.perf_counter()
+    rows, start = 0, time.process_time()
     run()
-    total = (time.perf_counter() - start) / rows
+    total = (time.process_time() - start) / rows
     turns.append((total, total / forward_seconds_per_row(model, 4 * BATCH)))
 print("seconds", statistics.median(total for total, _ in turns))
 print("of_forward", statistics.median(ratio for _, ratio in turns))
