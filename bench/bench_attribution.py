@@ -79,8 +79,8 @@ def test_masking_beside_a_copy_of_as_many_bytes(benchmark, compare, features, dt
     benchmark(run)
 
 
-def permutations_of_a_network(first_layer: str) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Labels of all inputs, and the forward passes of the very rows that they take, in batches of the best size; one thread."""
+def permutations_of_a_network(first_layer: str) -> tuple[Callable[[], object], Callable[[], float]]:
+    """Labels of all inputs, and processor seconds of the forward passes of the very rows that they take; one thread."""
     torch = pytest.importorskip("torch")
     sys.path.insert(0, str(Path(__file__).parent))
     import network
@@ -103,9 +103,8 @@ def permutations_of_a_network(first_layer: str) -> tuple[Callable[[], object], C
     rows.clear()
     keeper.collect()
     same = torch.from_numpy(np.concatenate(rows)).float()
-    batch = network.best_batch(model, same)
     ours = stream(game(model, first_layer))
-    return lambda: ours.collect().mean, lambda: network.forward(model, same, batch)
+    return lambda: ours.collect().mean, lambda: network.forward_seconds(model, same)
 
 
 @pytest.mark.parametrize("first_layer, bar", [("called", 1.10), ("summed", 1.0)])
@@ -115,7 +114,7 @@ def test_permutations_of_a_network_beside_its_forward_passes_alone(benchmark, co
     from network import processor_seconds
 
     run(), forward()
-    ratio = statistics.median(processor_seconds(run) / processor_seconds(forward) for _ in range(compare.rounds))
+    ratio = statistics.median(processor_seconds(run) / forward() for _ in range(compare.rounds))
     what = (
         f"torch network, 100 features, 64 inputs x 10 orders, first layer {first_layer}: of its forward passes, at most"
     )

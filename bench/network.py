@@ -33,9 +33,10 @@ def forward(model: torch.nn.Module, rows: int | torch.Tensor, batch: int = BATCH
             model(same[: min(batch, rows - first)])
 
 
-def best_batch(model: torch.nn.Module, rows: torch.Tensor) -> int:
-    """The batch whose forward passes take least processor time."""
-    return min(BATCHES, key=lambda batch: min(processor_seconds(lambda: forward(model, rows, batch)) for _ in range(3)))
+def forward_seconds(model: torch.nn.Module, rows: torch.Tensor) -> float:
+    """Processor seconds in batches of the best size, which is found anew each time: the C library may return the memory of a
+    batch's activations or keep it, and fresh pages double the time."""
+    return min(processor_seconds(lambda batch=batch: forward(model, rows, batch)) for batch in BATCHES)
 
 
 def processor_seconds(run: Callable[[], object]) -> float:
@@ -45,7 +46,6 @@ def processor_seconds(run: Callable[[], object]) -> float:
 
 
 def forward_seconds_per_row(model: torch.nn.Module, rows: int = 20 * BATCH) -> float:
-    """Processor seconds, in batches of the best size."""
     same = torch.zeros(rows, FEATURES)
     forward(model, same[:BATCH])
-    return min(processor_seconds(lambda batch=batch: forward(model, same, batch)) for batch in BATCHES) / rows
+    return forward_seconds(model, same) / rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fastsa import _core, ops
 from fastsa.ops.masked import MaskedWalks, entries_of_players
 from fastsa.ops.running_sums import Rows, write_running_sums

@@ -88,7 +88,7 @@ def network(python: str | None, shapiq: str | None) -> list[str]:
         mine = {}
         for first_layer, (run, forward) in pairs.items():
             run()
-            mine[first_layer] = statistics.median(processor_seconds(run) / processor_seconds(forward) for _ in range(3))
+            mine[first_layer] = statistics.median(processor_seconds(run) / forward() for _ in range(3))
         for name, command in peers.items():
             (peer,) = (value for key, value in theirs(*command).items() if key.startswith("of_forward"))
             for first_layer, ratio in mine.items():

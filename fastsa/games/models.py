@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fastsa.games.arrays import Arrays, NumpyArrays, TorchArrays
 
-
 _ACTIVATIONS_IN_CACHE = (
     1 << 17
 )  # of one layer: it, the next and the weights between them then share a second-level cache
