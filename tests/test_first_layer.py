@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fastsa import LabelStream, estimators, exact, games
 from fastsa.games import running_sums
 from fastsa.ops import Lanes, Walks
@@ -124,7 +125,9 @@ def test_labels_agree_and_draw_the_same_background(estimator):
 def test_batches_change_nothing_but_rounding(max_bytes):
     _, summed = both(network(30), rows(6, 30), MASKERS["one row drawn"])
     walks = walks_of(30, 40, 6)
-    np.testing.assert_allclose(summed.walk(walks, max_bytes=max_bytes, n_threads=2), summed.walk(walks), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        summed.walk(walks, max_bytes=max_bytes, n_threads=2), summed.walk(walks), rtol=0, atol=1e-6
+    )
 
 
 def test_flattened_images_in_patches_and_double_precision():
@@ -186,7 +189,11 @@ def hooked():
     "model, masker, message",
     [
         (lambda x: x.sum(axis=1), games.Baseline(), "no torch module"),
-        (nn.Sequential(nn.ReLU(), nn.Linear(30, 2)).eval(), games.Baseline(), "first layer is a ReLU; expected torch.nn.Linear"),
+        (
+            nn.Sequential(nn.ReLU(), nn.Linear(30, 2)).eval(),
+            games.Baseline(),
+            "first layer is a ReLU; expected torch.nn.Linear",
+        ),
         (Subclass(nn.Linear(30, 2)).eval(), games.Baseline(), "model is a Subclass; expected a torch.nn.Sequential"),
         (nn.Linear(30, 2).eval(), games.Baseline(), "model is a Linear"),
         (hooked(), games.Baseline(), "Linear has forward hooks"),

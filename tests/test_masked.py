@@ -12,11 +12,21 @@ from fastsa.games.arrays import Batch
 
 def drawn(dtype, items, coalitions, entries, players, background, seed):
     rng = np.random.default_rng(seed)
-    inputs, behind = rng.normal(size=(items, entries)).astype(dtype), rng.normal(size=(background, entries)).astype(dtype)
+    inputs, behind = (
+        rng.normal(size=(items, entries)).astype(dtype),
+        rng.normal(size=(background, entries)).astype(dtype),
+    )
     inputs[0, 0], behind[-1, -1] = np.nan, np.inf
     player_of = None if players is None else rng.integers(0, players, entries).astype(np.int32)
     members = rng.random((coalitions, players or entries)) < 0.5
-    return inputs, rng.integers(0, items, coalitions), members, behind, rng.integers(0, background, coalitions), player_of
+    return (
+        inputs,
+        rng.integers(0, items, coalitions),
+        members,
+        behind,
+        rng.integers(0, background, coalitions),
+        player_of,
+    )
 
 
 def keep_of(members, player_of):
@@ -24,7 +34,9 @@ def keep_of(members, player_of):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("entries", "players"), [(1, None), (7, None), (100, 13), (1024, None), (1025, 3), (3000, 196)])
+@pytest.mark.parametrize(
+    ("entries", "players"), [(1, None), (7, None), (100, 13), (1024, None), (1025, 3), (3000, 196)]
+)
 def test_it_is_numpys_where(dtype, entries, players):
     inputs, items, members, behind, rows, player_of = drawn(dtype, 3, 20, entries, players, 5, seed=entries)
     keep = keep_of(members, player_of)
@@ -49,7 +61,9 @@ def test_every_instruction_set_gives_the_same_bytes(dtype, entries):
     inputs, items, members, behind, rows, _ = drawn(dtype, 3, 30, entries, None, 9, seed=2)
     for chosen, shape in ((rows, (30, entries)), (None, (30, 9, entries))):
         portable = np.zeros(shape, dtype)
-        _core.masked(portable, inputs, items, members, None, behind, chosen, 0, 30, np.zeros(1, np.int32), portable_build=True)
+        _core.masked(
+            portable, inputs, items, members, None, behind, chosen, 0, 30, np.zeros(1, np.int32), portable_build=True
+        )
         assert portable.tobytes() == ops.masked(inputs, items, members, behind, chosen).tobytes()
 
 
@@ -71,14 +85,17 @@ X, ITEMS, MEMBERS, BEHIND = np.zeros((2, 3)), np.zeros(4, np.int64), np.zeros((4
         (lambda: ops.masked(X, ITEMS, MEMBERS, BEHIND, ITEMS - 1), ValueError, "rows reach from -1 to -1"),
         (lambda: ops.masked(X, ITEMS[:3], MEMBERS, BEHIND), ValueError, "items has 3 entries; expected 4"),
         (lambda: ops.masked(X, ITEMS, MEMBERS[:, :2].copy(), BEHIND), ValueError, "members have 2 players"),
-        (lambda: ops.masked(X, ITEMS, MEMBERS, BEHIND, player_of=np.full(3, 3, np.int32)), ValueError, "player_of reach"),
+        (
+            lambda: ops.masked(X, ITEMS, MEMBERS, BEHIND, player_of=np.full(3, 3, np.int32)),
+            ValueError,
+            "player_of reach",
+        ),
         (lambda: ops.masked(X, ITEMS, MEMBERS, BEHIND, out=np.zeros((4, 3))), ValueError, "out has shape|axes"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
-
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.float16])
@@ -104,7 +121,9 @@ def test_a_models_values_do_not_depend_on_the_dtypes_path(dtype, masker):
     rng = np.random.default_rng(1)
     items, coalitions = rng.integers(0, 5, 40), rng.random((40, game.n_players)) < 0.5
     players = getattr(masker, "players", np.arange(6))
-    background = np.full((1, 6), 2.0) if isinstance(masker, fastsa.games.Baseline) else np.arange(42.0).reshape(7, 6) % 5
+    background = (
+        np.full((1, 6), 2.0) if isinstance(masker, fastsa.games.Baseline) else np.arange(42.0).reshape(7, 6) % 5
+    )
     rows = np.where(coalitions[:, players][:, None], inputs[items][:, None], background[None])
     np.testing.assert_array_equal(game.evaluate(items, coalitions)[:, 0], (rows @ np.arange(1.0, 7.0)).mean(axis=1))
     assert sum(seen[1:]) == 40 * len(background)
@@ -113,7 +132,9 @@ def test_a_models_values_do_not_depend_on_the_dtypes_path(dtype, masker):
 def test_a_strided_view_of_inputs_is_masked_as_its_copy():
     inputs = np.random.default_rng(0).normal(size=(6, 10)).astype(np.float32)
     view, coalitions = inputs.T[::2, ::-1], np.random.default_rng(1).random((5, 6)) < 0.5
-    games = [fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 5], x, fastsa.games.Baseline(1.0)) for x in (view, view.copy())]
+    games = [
+        fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 5], x, fastsa.games.Baseline(1.0)) for x in (view, view.copy())
+    ]
     answers = [game.evaluate(np.arange(5), coalitions) for game in games]
     assert answers[0].tobytes() == answers[1].tobytes()
 
@@ -135,7 +156,8 @@ def test_a_model_that_overwrites_its_batch_or_answers_a_view_of_it_changes_nothi
     for masker in (fastsa.games.Baseline(0.0), fastsa.games.Marginal(background)):
         values = [
             fastsa.games.ModelGame(model, inputs, masker).walk(
-                ops.Walks.of_coalitions(coalitions, ops.Lanes(items)), max_bytes=1 << 12)
+                ops.Walks.of_coalitions(coalitions, ops.Lanes(items)), max_bytes=1 << 12
+            )
             for model in (lambda x: x[:, 2] + x[:, 4], overwrites, answers_a_view)
         ]
         assert values[1].tobytes() == values[0].tobytes() and values[2].tobytes() == values[0].tobytes()

@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import tolerance
+
 from fastsa import LabelStream, exact, games
 from fastsa.estimators import KernelSHAP, PermutationShapley, UnbiasedKernelSHAP
 
@@ -59,7 +60,10 @@ def test_a_sample_stands_before_one_row_in_all_its_coalitions():
 
 
 def test_one_background_row_is_a_baseline():
-    drawn, fixed = games.ModelGame(model, X, games.Marginal(BACKGROUND[:1])), games.ModelGame(model, X, games.Baseline(BACKGROUND[0]))
+    drawn, fixed = (
+        games.ModelGame(model, X, games.Marginal(BACKGROUND[:1])),
+        games.ModelGame(model, X, games.Baseline(BACKGROUND[0])),
+    )
     assert not drawn.draws_background
     assert (values_of_all(drawn) == values_of_all(fixed)).all()
 
@@ -75,7 +79,9 @@ def test_groups_broadcast_and_take_a_background():
     inputs, background = RNG.normal(size=(4, 2, 3)), RNG.normal(size=(3, 2, 3))
     flat = lambda x: (x[:, 0] * x[:, 1]).sum(axis=1)  # noqa: E731
     game = games.ModelGame(flat, inputs, games.Groups(np.array([0, 1, 2]), games.Marginal(background)))
-    same(values_of_all(game)[:, 0], np.mean([flat(np.where(ALL[:, None], inputs[2], row)) for row in background], axis=0))
+    same(
+        values_of_all(game)[:, 0], np.mean([flat(np.where(ALL[:, None], inputs[2], row)) for row in background], axis=0)
+    )
     one = games.ModelGame(flat, inputs, games.Groups(np.zeros((2, 3), int)))
     assert one.n_players == 1
     same(LabelStream(one, PermutationShapley(), samples=2).collect().mean[:, 0, 0], flat(inputs))
@@ -101,7 +107,9 @@ def bag(tokens, mask):
 @pytest.mark.parametrize("batch", [1, 7, None])
 def test_tokens_taken_out_are_tokens_masked_for_a_model_that_ignores_those(batch):
     tokens = RNG.integers(1, 50, size=(3, 9))
-    masked, dropped, padded = (games.ModelGame(bag, tokens, m) for m in (games.Tokens(), games.Tokens(drop=True), games.Tokens(pad=7)))
+    masked, dropped, padded = (
+        games.ModelGame(bag, tokens, m) for m in (games.Tokens(), games.Tokens(drop=True), games.Tokens(pad=7))
+    )
     items, coalitions = RNG.integers(0, 3, 200), RNG.random((200, 9)) < 0.4
     for game in (dropped, padded):
         same(game.evaluate(items, coalitions), masked.evaluate(items, coalitions))
@@ -147,7 +155,10 @@ def overwrites(x):
 
 def test_a_model_that_overwrites_its_batch_does_no_harm():
     for masker in (games.Baseline(), games.Marginal(BACKGROUND), games.Marginal(BACKGROUND, whole=True)):
-        clean, spoiled = (LabelStream(games.ModelGame(f, X, masker), UnbiasedKernelSHAP(), samples=30, batch=50).collect() for f in (model, overwrites))
+        clean, spoiled = (
+            LabelStream(games.ModelGame(f, X, masker), UnbiasedKernelSHAP(), samples=30, batch=50).collect()
+            for f in (model, overwrites)
+        )
         assert clean.mean.tobytes() == spoiled.mean.tobytes()
     assert np.isfinite(X).all() and np.isfinite(BACKGROUND).all()
 
@@ -207,7 +218,11 @@ def answers(answer):
 @pytest.mark.parametrize(
     ("bad", "error", "words"),
     [
-        (lambda x: np.where(x.all(axis=1, keepdims=True), model(x), np.nan), ValueError, "not finite for item 0 with 0 of 3 players"),
+        (
+            lambda x: np.where(x.all(axis=1, keepdims=True), model(x), np.nan),
+            ValueError,
+            "not finite for item 0 with 0 of 3 players",
+        ),
         (lambda x: np.full((len(x), 2), np.inf), ValueError, "not finite for item 0"),
         (lambda x: model(x)[:, :1], ValueError, r"answered shape \(8, 1\) for 8 rows; expected \[8, 2\]"),
         (lambda x: model(x)[:-1], ValueError, r"answered shape \(7, 2\) for 8 rows"),
@@ -231,17 +246,41 @@ BAD = [
     (model, X, games.Baseline, TypeError, "masker is <class"),
     (model, X, "marginal", TypeError, "masker is 'marginal'"),
     ("model", X, games.Baseline(), TypeError, "model is a str; expected a torch module"),
-    (model, X, games.Baseline(np.zeros(4)), ValueError, r"the baseline has shape \(4,\); expected one number, or an input's shape \(3,\)"),
+    (
+        model,
+        X,
+        games.Baseline(np.zeros(4)),
+        ValueError,
+        r"the baseline has shape \(4,\); expected one number, or an input's shape \(3,\)",
+    ),
     (model, X, games.Marginal(BACKGROUND[:0]), ValueError, "background has no rows"),
     (model, X, games.Marginal(BACKGROUND[:, :2]), ValueError, r"background has shape \(5, 2\)"),
     (model, X, games.Marginal(BACKGROUND[0]), ValueError, r"background has shape \(3,\)"),
     (model, X, games.Marginal(None), ValueError, r"background has shape \(\)"),
     (model, X, games.Marginal(BACKGROUND.astype(str)), TypeError, "background has dtype <U.*, the inputs have float64"),
-    (model, WHOLE_NUMBERS, games.Baseline(0.5), TypeError, "the baseline holds 0.5, which inputs of int64 cannot; convert the inputs"),
+    (
+        model,
+        WHOLE_NUMBERS,
+        games.Baseline(0.5),
+        TypeError,
+        "the baseline holds 0.5, which inputs of int64 cannot; convert the inputs",
+    ),
     (model, WHOLE_NUMBERS, games.Baseline(np.nan), TypeError, "the baseline holds nan, which inputs of int64 cannot"),
     (model, WHOLE_NUMBERS, games.Marginal(BACKGROUND), TypeError, "background holds .*, which inputs of int64 cannot"),
-    (model, np.array([["hi", "lo"]]), games.Baseline("missing"), TypeError, "the baseline holds 'missing', which inputs of <U2 cannot"),
-    (model, np.array([["hi", "lo"]]), games.Baseline(), TypeError, "the baseline has dtype float64, the inputs have <U2"),
+    (
+        model,
+        np.array([["hi", "lo"]]),
+        games.Baseline("missing"),
+        TypeError,
+        "the baseline holds 'missing', which inputs of <U2 cannot",
+    ),
+    (
+        model,
+        np.array([["hi", "lo"]]),
+        games.Baseline(),
+        TypeError,
+        "the baseline has dtype float64, the inputs have <U2",
+    ),
     (model, X * 1j, games.Baseline(), TypeError, "X has dtype complex128"),
     (model, X, games.Groups([0, 1]), ValueError, r"players have shape \(2,\)"),
     (model, X, games.Groups([0, 2, 2]), ValueError, "players are numbered .*every number used"),
@@ -303,8 +342,15 @@ def test_fingerprints_tell_games_apart():
         return games.ModelGame(f, inputs, games.Baseline() if masker is None else masker, ids=ids).fingerprint
 
     assert made() == made(inputs=X.copy())
-    others = [made(inputs=X + 1e-9), made(masker=games.Baseline(1.0)), made(masker=games.Marginal(BACKGROUND)), made(f=overwrites),
-              made(masker=games.Marginal(BACKGROUND, whole=True)), made(masker=games.Groups([0, 0, 1])), made(ids=[3, 2, 1, 0])]
+    others = [
+        made(inputs=X + 1e-9),
+        made(masker=games.Baseline(1.0)),
+        made(masker=games.Marginal(BACKGROUND)),
+        made(f=overwrites),
+        made(masker=games.Marginal(BACKGROUND, whole=True)),
+        made(masker=games.Groups([0, 0, 1])),
+        made(ids=[3, 2, 1, 0]),
+    ]
     assert len({made(), *others}) == 1 + len(others)
 
 
@@ -315,12 +361,16 @@ def linear_in_torch(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("masker", [games.Baseline(0.3), games.Marginal(BACKGROUND), games.Groups([1, 0, 1], games.Marginal(BACKGROUND))])
+@pytest.mark.parametrize(
+    "masker", [games.Baseline(0.3), games.Marginal(BACKGROUND), games.Groups([1, 0, 1], games.Marginal(BACKGROUND))]
+)
 def test_a_module_is_the_same_function_in_numpy(dtype, masker):
     import torch
 
     torch, module = linear_in_torch(getattr(torch, dtype))
-    (w, b), (u, c) = ((part.weight.detach().double().numpy(), part.bias.detach().double().numpy()) for part in (module[0], module[2]))
+    (w, b), (u, c) = (
+        (part.weight.detach().double().numpy(), part.bias.detach().double().numpy()) for part in (module[0], module[2])
+    )
     within = SINGLE_PRECISION if dtype == "float32" else 1e-11
     ours = games.ModelGame(lambda x: np.tanh(x @ w.T + b) @ u.T + c, X, masker)
     for inputs in (X, torch.from_numpy(X), torch.from_numpy(X).float() if dtype == "float32" else X.astype(np.float64)):

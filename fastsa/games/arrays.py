@@ -165,4 +165,6 @@ def _check_held(name: str, values: NDArray[Any], dtype: Any, rounds: bool) -> No
     with np.errstate(invalid="ignore"):
         same = values.astype(dtype) == values
     if not same.all():
-        raise TypeError(f"{name} holds {values[~same].tolist()[0]!r}, which inputs of {dtype} cannot; convert the inputs with astype.")
+        raise TypeError(
+            f"{name} holds {values[~same].tolist()[0]!r}, which inputs of {dtype} cannot; convert the inputs with astype."
+        )
