@@ -65,7 +65,7 @@ def everything(data):
 
 
 def expected_accuracy(estimator, data, members):
-    (_, y), y_val = everything(data), data["y_val"]
+    (X, y), X_val, y_val = everything(data), data["X_val"], data["y_val"]
     members = np.sort(members).astype(int)
     if members.size == 0:
         return 1 / 3
