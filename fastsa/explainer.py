@@ -22,7 +22,7 @@ from fastsa.amortize.selection_error import same_estimand, selection_certificate
 from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
 from fastsa.labels import Labels, LabelStream
-from fastsa.metrics import Bounded, Certificate
+from fastsa.metrics import Certificate
 
 if TYPE_CHECKING:
     import shap
@@ -280,7 +280,7 @@ class AmortizedExplainer:
         explainer.head_ = None if about["head"] is None else InformedHead.of_config(about["head"])
         explainer.labels_, explainer.net_ = labels, fitted
         explainer.evaluations_, explainer.seconds_ = about["evaluations"], about["seconds"]
-        explainer.error_ = None if about["error"] is None else _certificate(about["error"])
+        explainer.error_ = None if about["error"] is None else Certificate.of_stored(about["error"])
         return explainer
 
     @property
@@ -430,9 +430,3 @@ def _kinds(informed: Any) -> bool | tuple[str, ...]:
 
 def _numpy(values: Any) -> NDArray[Any]:
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-
-
-def _certificate(stored: dict[str, Any]) -> Certificate:
-    return Certificate(
-        **{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()}
-    )

@@ -17,7 +17,7 @@ from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
 from fastsa.labels import Labels, LabelStream
-from fastsa.metrics import Bounded, Certificate
+from fastsa.metrics import Certificate
 from fastsa.metrics.independence import shares_all_draws, units
 from fastsa.planning import ItemLabels, extended, finish, plan, refine_where
 from fastsa.utilities import KNN, Logistic
@@ -243,7 +243,7 @@ class DataValuator:
             valuator.classes_, valuator.values_, valuator.stderr_ = (
                 archive[name] for name in ("classes", "values", "stderr")
             )
-        valuator.error_ = ValuationErrors(**{name: _certificate(one) for name, one in about["error"].items()})
+        valuator.error_ = ValuationErrors(**{name: Certificate.of_stored(one) for name, one in about["error"].items()})
         return valuator
 
     def _halves(self, game: DataGame, progress: bool) -> list[tuple[Labels, Labels | None]]:
@@ -286,12 +286,6 @@ class DataValuator:
 def _automatic(n: int) -> Distributional:
     largest = min(999, n)
     return Distributional(min_size=min(100, max(1, largest // 10)), max_size=largest, shared=32)
-
-
-def _certificate(stored: dict[str, Any]) -> Certificate:
-    return Certificate(
-        **{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()}
-    )
 
 
 def _plain(classes: NDArray[Any]) -> NDArray[Any]:

@@ -40,6 +40,13 @@ class Certificate:
     level: float
     groups: Mapping[Any, Certificate] = field(default_factory=dict)
 
+    @staticmethod
+    def of_stored(stored: Mapping[str, Any]) -> Certificate:
+        """What `dataclasses.asdict` and JSON made of a certificate, as it was."""
+        return Certificate(
+            **{name: Bounded(*value) if isinstance(value, list) else value for name, value in stored.items()}
+        )
+
     def __str__(self) -> str:
         head = f"{self.n_items:,} items; {100 * self.level:g} % intervals from {self.basis}"
         lines = [f"{name.replace('_', ' '):24}{getattr(self, name)}" for name in MEASURES]
