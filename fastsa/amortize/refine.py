@@ -55,6 +55,9 @@ def refine(
     groups : int, of a shape that broadcasts to `labels.count`: cells whose errors are of one size. Default: quantiles of the
         predictions, one group per 250 cells, at most 10. Outputs are always apart.
 
+    Where a few items hold most of the error and of the noise, and predictions do not tell them apart, groups are drawn too
+    close and values can be worse than the labels: on 100 sequences of bench/paper, 0.245 where labels scored 0.190.
+
     A label without samples gets weight 0. Where all items share every sample the certificates have no interval.
 
     Raises ValueError and TypeError as certify does, and ValueError where no cell has two samples.
