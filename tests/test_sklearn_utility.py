@@ -285,6 +285,20 @@ def test_work_goes_on_after_it_was_cancelled(pool, walks):
     assert pool.walk(walks).tobytes() == expected
 
 
+def test_work_goes_on_after_ctrl_c_cut_a_message_in_two(pool, walks, monkeypatch):
+    expected = pool.walk(walks).tobytes()
+
+    def cut(worker):
+        os.read(worker.pipe.fileno(), 2)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers.Worker, "take", cut)
+        with pytest.raises(KeyboardInterrupt):
+            pool.walk(walks)
+    assert pool.walk(walks).tobytes() == expected
+
+
 def test_the_repr_says_that_it_is_slow_why_and_what_is_not():
     assert repr(SklearnUtility(LogisticRegression(C=2.0))) == (
         "SklearnUtility(LogisticRegression(C=2.0, random_state=0), score='accuracy', empty=None, random_state=0; "

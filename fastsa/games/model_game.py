@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -140,12 +139,12 @@ class ModelGame:
         batch: Batch,
         cancel: Cancel | None,
     ) -> None:
-        whole = ValuesOfWalks(walks, self._bound.along(walks, behind), 0, walks.n_values, cancel)
+        masked = self._bound.along(walks, behind)
         for first in range(0, walks.n_values, rows):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
-            part = replace(whole, first=first, stop=min(first + rows, walks.n_values))
-            values[first : part.stop] = self._outputs(part, batch, all_finite=False)
+            stop = min(first + rows, walks.n_values)
+            part = ValuesOfWalks(walks, masked, first, stop, cancel)
+            values[first:stop] = self._outputs(part, batch, all_finite=False)
+        whole = ValuesOfWalks(walks, masked, 0, walks.n_values)
         self._check_finite(values, whole.place)  # of all at once: between two batches every call finds cold caches
 
     def _walk_called(

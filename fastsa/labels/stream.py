@@ -20,7 +20,7 @@ from fastsa.labels.labels import Labels
 from fastsa.labels.stop import StopRule
 from fastsa.labels.until import collect_until
 
-_EVALUATIONS_PER_BATCH = 8192
+_EVALUATIONS_PER_BATCH = 32_768
 _WALKS_PER_THREAD = 4
 _SECONDS_TIMED = 0.02
 
@@ -86,7 +86,7 @@ class LabelStream:
         labels of different roles are independent.
     items : positions int [m] among the game's items, distinct; default all.
     seed : 64 bits; default 0.
-    batch : utility evaluations per batch, as a target; default 8192, and at least four walks per thread.
+    batch : utility evaluations per batch, as a target; default 32,768, and at least four walks per thread.
     max_bytes : bound on the memory of a batch; default 256 MiB.
     n_threads : default all available processors.
     shard_of : samples of the whole job that this stream is a shard of, where the estimator needs several and the shard holds
@@ -175,7 +175,7 @@ class LabelStream:
         return _blocks(self._items, self._game.ids, self._estimator.item_block, size)
 
     def __iter__(self) -> Iterator[LabelBatch]:
-        return (batch for batch in self._run(_State(self), labelled=True) if isinstance(batch, LabelBatch))
+        return self._run(_State(self))
 
     def collect(
         self, progress: Callable[[int], Any] | None = None, *, until: StopRule | None = None, every: int | None = None
@@ -194,10 +194,11 @@ class LabelStream:
             return collect_until(self, until, every, progress)
         if every is not None:
             raise ValueError("every says when a rule is asked; give the rule as until.")
-        state = _State(self)
-        for samples in self._run(state, labelled=False):
+        state, cancel = _State(self), _threads.Cancel()
+        for part in self._parts():
+            self._add(state, part, cancel)
             if progress is not None:
-                progress(samples)
+                progress(part.items.size * part.span.samples)
         new = self._range(self._first, self._stop)
         ranges, spent, stops = (new,), state.evaluations, ()
         if self._after is not None:
@@ -240,17 +241,16 @@ class LabelStream:
     def _range(self, first: int, stop: int) -> SampleRange:
         return SampleRange(self._seed, self._role, first, stop)
 
-    def _run(self, state: _State, *, labelled: bool) -> Iterator[LabelBatch | int]:
-        """Batches, or the numbers of samples in them, made one ahead of the consumer on a thread of their own."""
-        made: queue.Queue[LabelBatch | int | BaseException | None] = queue.Queue(maxsize=1)
+    def _run(self, state: _State) -> Iterator[LabelBatch]:
+        """Batches, made one ahead of the consumer on a thread of their own."""
+        made: queue.Queue[LabelBatch | BaseException | None] = queue.Queue(maxsize=1)
         cancel = _threads.Cancel()
 
         def make() -> None:
             try:
                 for part in self._parts():
                     self._add(state, part, cancel)
-                    samples = part.items.size * part.span.samples
-                    made.put(state.batch(part.items, samples) if labelled else samples)
+                    made.put(state.batch(part.items, part.items.size * part.span.samples))
                 made.put(None)
             except BaseException as error:
                 made.put(error)

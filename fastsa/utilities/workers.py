@@ -92,6 +92,9 @@ class WorkerPool:
             self._shared["wanted"][0] = self._job
             try:
                 return self._run(coalitions, n_outputs, cancel)
+            except KeyboardInterrupt:  # it may have cut a message in two
+                self._end()
+                raise
             finally:
                 self._shared["wanted"][0] = 0  # what is under way is abandoned between two fits
 
@@ -124,6 +127,14 @@ class WorkerPool:
                 values[answer.first : answer.first + len(answer.values)] = answer.values
                 missing.discard(answer.first)
         return values
+
+    def _end(self) -> None:
+        """End all workers; the next run starts others."""
+        for worker in self._workers:
+            worker.process.terminate()
+            worker.process.join()
+            worker.pipe.close()
+        self._workers.clear()
 
     def _heard(self) -> list[Worker]:
         """Workers whose pipe holds a message or has ended, after waiting for one a little."""
