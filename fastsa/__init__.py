@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import version as _version
+from importlib.util import find_spec as _find_spec
 from typing import Any
+
+if _find_spec("fastsa._core") is None:
+    raise ImportError(
+        f"fastsa was imported from {__path__[0]}, where it is not compiled; run `pip install -e .` beside it, or start "
+        "Python in another folder."
+    )
 
 __version__ = _version("fastsa")
 

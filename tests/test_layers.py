@@ -165,3 +165,17 @@ def test_every_file_opens_with_a_sentence():
 
     for path in PACKAGE.rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+IMPORT_FROM_HERE = """
+import sys
+sys.meta_path[:] = [f for f in sys.meta_path if f.__module__ in ("_frozen_importlib", "_frozen_importlib_external")]
+import fastsa
+"""
+
+
+def test_a_source_folder_that_is_not_compiled_says_what_to_do(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "fastsa", ignore=shutil.ignore_patterns("_core*", "__pycache__"))
+    command = [sys.executable, "-c", IMPORT_FROM_HERE]
+    error = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
+    assert "ImportError: fastsa was imported from" in error and "pip install -e ." in error
