@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.amortize import AttributionNet, InformedHead, InformedInputs, Refined, ends, informed_inputs, refine
-from fastsa.amortize.ends import ends_cost, ends_of_labels, summing_to
-from fastsa.amortize.informed_inputs import INFORMED
+from fastsa.amortize.attribution.ends import ends_cost, ends_of_labels, summing_to
+from fastsa.amortize.attribution.informed_inputs import INFORMED
+from fastsa.amortize.correction.selection_error import same_estimand, selection_certificate, selection_gain
 from fastsa.amortize.progress import progress_bar
-from fastsa.amortize.selection_error import same_estimand, selection_certificate, selection_gain
 from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
 from fastsa.labels import Labels, LabelStream

@@ -99,3 +99,19 @@ def _trouble(room: str, name: str) -> str:
     if FLOOR_OF[other] >= FLOOR_OF[room]:
         return f"imports {name}, which is not on a floor below {room}."
     return ""
+
+
+def aside(package: Path, room: str) -> list[str]:
+    """A sentence for every import in a room of rooms that leaves its own part for another; the shared files see no part."""
+    home = package / room
+    parts = {path.name for path in home.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    found = []
+    for path in sorted(home.rglob("*.py")):
+        own = path.relative_to(home).parts[0]
+        if own == "__init__.py":
+            continue
+        for line, name in imported(ast.parse(path.read_text(encoding="utf-8")), room):
+            other = [*name.split("."), "", ""][2]
+            if name.startswith(f"fastsa.{room}.") and other in parts - {own}:
+                found.append(f"{path.relative_to(package)}:{line} imports {name}, another part of {room}.")
+    return found

@@ -14,8 +14,8 @@ import torch
 
 from fastsa import _checks
 from fastsa.amortize import ValuationNet, baselines
-from fastsa.amortize.influence_start import InfluenceStart
 from fastsa.amortize.ridge import PENALTIES, leave_one_out_ridge
+from fastsa.amortize.valuation.influence_start import InfluenceStart
 
 
 def labels(mean, count=None):
@@ -342,6 +342,6 @@ def test_a_file_of_another_kind_is_refused(planted, tmp_path):
         ValuationNet.load(tmp_path / "foreign")
 
 
-@pytest.mark.parametrize("module", ["baselines", "valuation_net"])
+@pytest.mark.parametrize("module", ["baselines", "valuation.net"])
 def test_the_examples_of_the_docstrings_run(module):
     assert doctest.testmod(importlib.import_module(f"fastsa.amortize.{module}")).failed == 0

@@ -161,7 +161,7 @@ def test_a_backbone_without_a_token_per_player_is_refused():
 
 def test_the_last_layer_of_an_attention_block_is_attention_over_all_tokens():
     """What one token holds reaches every other, and tokens exchanged come out exchanged."""
-    from fastsa.amortize.kinds.attention import AttentionBlock
+    from fastsa.amortize.attribution.kinds.attention import AttentionBlock
 
     torch.manual_seed(1)
     block, tokens = AttentionBlock(12), torch.randn(2, 5, 12)

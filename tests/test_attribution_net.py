@@ -138,7 +138,7 @@ def test_a_stream_refines_labels_while_training_goes_on(problem):
 
 
 def test_batches_of_a_stream_replace_earlier_totals(problem):
-    from fastsa.amortize.attribution_labels import AttributionLabels
+    from fastsa.amortize.attribution.labels import AttributionLabels
 
     labels = AttributionLabels.of("labels", drawn(problem.game, 8, batch=600), 500)
     counts = []
@@ -180,8 +180,8 @@ def test_coalitions_are_counted_where_the_model_is_called(problem):
 
 def test_the_coalition_objective_is_least_at_the_exact_values(problem):
     """At the Shapley values the loss is below that of 20 efficient neighbours on the same coalitions."""
-    from fastsa.amortize.objectives import ToCoalitions
-    from fastsa.amortize.readout import Readout
+    from fastsa.amortize.attribution.objectives import ToCoalitions
+    from fastsa.amortize.attribution.readout import Readout
 
     readout = Readout(5, 2, "global", False, True, 1.0, torch.zeros(5, 2))
     objective = ToCoalitions(problem.game, problem.ends, readout, 400, 0, "train", fresh=False)

@@ -11,7 +11,7 @@ import torch
 
 from fastsa import LabelStream
 from fastsa.amortize import DatamodelNet, member_regression, weights_file
-from fastsa.amortize.pair_inputs import PairInputs
+from fastsa.amortize.datamodels.pair_inputs import PairInputs
 from fastsa.estimators import BanzhafMSR
 from fastsa.games import FunctionGame
 from fastsa.metrics import agreement, datamodeling_score
@@ -173,10 +173,10 @@ def test_a_fit_repeats_and_leaves_torchs_generator_alone(world, labels):
 
 
 def test_more_validation_points_than_a_step_takes_are_all_learned(world, monkeypatch):
-    from fastsa.amortize import datamodel_net
+    from fastsa.amortize.datamodels import net
 
-    monkeypatch.setattr(datamodel_net, "_VALIDATION_POINTS_PER_STEP", 7)
-    monkeypatch.setattr(datamodel_net, "_BYTES_PER_CHUNK", 1000)
+    monkeypatch.setattr(net, "_VALIDATION_POINTS_PER_STEP", 7)
+    monkeypatch.setattr(net, "_BYTES_PER_CHUNK", 1000)
     labels = SimpleNamespace(mean=world.effects, count=np.full(N, 1))
 
     def error_by_point(epochs):

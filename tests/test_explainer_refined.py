@@ -8,7 +8,7 @@ import pytest
 import fastsa
 from fastsa import AmortizedExplainer, estimators, games
 from fastsa.amortize import AttributionNet
-from fastsa.amortize.selection_error import selection_certificate
+from fastsa.amortize.correction.selection_error import selection_certificate
 
 X = np.random.default_rng(0).normal(size=(300, 4))
 NEW = np.random.default_rng(1).normal(size=(250, 4))

@@ -9,7 +9,7 @@ import torch
 import fastsa
 from fastsa import AmortizedExplainer, estimators, games
 from fastsa.amortize import AttributionNet, InformedHead, ends, informed_inputs
-from fastsa.amortize.selection_error import selection_certificate, selection_gain
+from fastsa.amortize.correction.selection_error import selection_certificate, selection_gain
 from fastsa.games.gradients import gradient_times_input
 
 RNG = np.random.default_rng(0)

@@ -23,6 +23,19 @@ def test_every_import_is_from_a_floor_below():
     assert floors.violations(PACKAGE) == []
 
 
+def test_the_parts_of_amortize_keep_to_themselves():
+    assert floors.aside(PACKAGE, "amortize") == []
+
+
+def test_an_import_of_another_part_is_found(tmp_path):
+    house = tmp_path / "fastsa"
+    shutil.copytree(PACKAGE, house, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    path = house / "amortize/ridge.py"
+    path.write_text(path.read_text() + "\nfrom fastsa.amortize.valuation.net import ValuationNet\n")
+    (trouble,) = floors.aside(house, "amortize")
+    assert "amortize/ridge.py" in trouble and "another part of amortize" in trouble
+
+
 @pytest.mark.parametrize(
     ("file", "line", "words"),
     [

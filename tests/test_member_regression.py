@@ -7,7 +7,7 @@ import pytest
 
 from fastsa import LabelStream
 from fastsa.amortize import member_regression
-from fastsa.amortize.member_regression import _PENALTIES, _subsets
+from fastsa.amortize.datamodels.member_regression import _PENALTIES, _subsets
 from fastsa.estimators import BanzhafMSR, PermutationShapley
 from fastsa.games import Baseline, FunctionGame, ModelGame
 

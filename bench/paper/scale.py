@@ -89,7 +89,10 @@ def fit(setting: valuing.Setting, truth: fastsa.Labels, samples: int, seed: int)
         "Pearson": refined.pearson_corrected,
         "predicted": score(valuator.predict(d.X[places], d.y[places])).normalized_error,
         "Monte Carlo": score(valuator.labels_.mean[places, 0]).normalized_error,
-        **{f"certified_{end}": getattr(certificate.error, end) / certificate.signal.value for end in ("value", "low", "high")},
+        **{
+            f"certified_{end}": getattr(certificate.error, end) / certificate.signal.value
+            for end in ("value", "low", "high")
+        },
         "certified_correlation": float(np.sqrt(max(certificate.explained_variance.value, 0.0))),
         "sklearn_seconds": sklearn_seconds_per_evaluation(setting) * valuator.labels_.evaluations,
     }

@@ -31,7 +31,7 @@ from scipy import stats
 import fastsa
 from bench.trust import known_errors, tasks
 from fastsa.amortize import refine
-from fastsa.amortize.error_sizes import Cells, label_noise, prediction_groups
+from fastsa.amortize.correction.error_sizes import Cells, label_noise, prediction_groups
 from fastsa.display import Table, new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
 

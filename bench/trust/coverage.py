@@ -27,7 +27,7 @@ from scipy import stats
 from bench.trust.known_errors import over_seeds
 from fastsa import Labels, estimators
 from fastsa.amortize import refine
-from fastsa.amortize.error_sizes import Cells, label_noise, prediction_groups
+from fastsa.amortize.correction.error_sizes import Cells, label_noise, prediction_groups
 from fastsa.display import Table, new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
 from fastsa.games import Roster

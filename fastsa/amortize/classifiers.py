@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.ops import Walks
+from fastsa.ops import Walks, permutations
 from fastsa.utilities import Logistic
 from fastsa.utilities.data import SupervisedData
+
+_CLASSIFIERS = 8
+_PART = 500
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,13 @@ class Classifiers:
             odds = np.exp(logits - logits.max(axis=1, keepdims=True))
             total += odds / odds.sum(axis=1, keepdims=True)
         return total / self.present.shape[0]
+
+
+def classifiers_of_random_parts(z: NDArray[np.float64], y: NDArray[np.int32], n_classes: int, seed: int) -> Classifiers:
+    """Logistic classifiers, each fitted on min(n / 2, 500) random points."""
+    n = y.size
+    size = max(1, min(_PART, n // 2))
+    parts = [order[:size] for order in permutations(n, _CLASSIFIERS, seed=seed)]
+    members, places = np.unique(np.concatenate(parts), return_inverse=True)
+    parts = np.split(places.astype(np.int32), _CLASSIFIERS)
+    return Classifiers.fit(np.ascontiguousarray(z[members]), y[members], parts, n_classes)

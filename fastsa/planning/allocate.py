@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize.error_sizes import Cells, error_size, label_noise, prediction_groups
+from fastsa.amortize.correction.error_sizes import Cells, error_size, label_noise, prediction_groups
 from fastsa.labels import Labels, LabelStream
 from fastsa.metrics.certify import like_labels
 from fastsa.metrics.independence import refuse_biased, refuse_seen, shares_all_draws, units

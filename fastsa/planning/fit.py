@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize.error_sizes import Cells, label_noise
+from fastsa.amortize.correction.error_sizes import Cells, label_noise
 from fastsa.amortize.ridge import leave_one_out_ridge
 from fastsa.labels import Labels
 from fastsa.metrics.certify import like_labels

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastsa.amortize.refine import certificate_of_cells
+from fastsa.amortize.correction.refine import certificate_of_cells
 from fastsa.labels import Labels
 from fastsa.metrics import Bounded
 from fastsa.metrics.independence import as_labels, refuse_biased, refuse_overlap, shares_all_draws, units

@@ -1,0 +1,1 @@
+"""Networks that value the points of a data set."""
