@@ -1,4 +1,4 @@
-"""Intervals for functions of sums over independent units: the jackknife, corrected for skewness where units are many."""
+"""Intervals for functions of sums over independent units: the jackknife, widened for skewness where units are many."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class Bounded(NamedTuple):
 def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_beside: float = 0.0) -> Bounded:
     """The interval of a statistic from its values without each unit in turn, `left_out` [units] (Tukey 1958).
 
-    Student's t on the pseudo-values, units - 1 degrees of freedom. From 30 units on it is corrected for their skewness by
-    Hall's transformation (J. R. Statist. Soc. B 54, 1992): squares are skewed, and a plain t interval ends too low. What
-    the units do not show of the variance is `variance_beside`.
+    Student's t on the pseudo-values, units - 1 degrees of freedom. Squares are skewed, and such an interval ends too low; the
+    one that is corrected by Hall's transformation (J. R. Statist. Soc. B 54, 1992) is balanced, but shorter than it should be
+    where the skewness is itself uncertain. From 30 units on the interval holds both. What the units do not show of the
+    variance is `variance_beside`.
 
     >>> import numpy as np
     >>> numbers = np.array([1.0, 2.0, 3.0])
@@ -45,7 +46,8 @@ def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_
     if n < _ENOUGH_TO_SEE_SKEWNESS or not centred.any():
         return Bounded(value, value - t * stderr, value + t * stderr)
     skewness = float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
-    return Bounded(value, value - stderr * _unskewed(t, skewness, n), value - stderr * _unskewed(-t, skewness, n))
+    above, below = max(t, _unskewed(t, skewness, n)), min(-t, _unskewed(-t, skewness, n))
+    return Bounded(value, value - stderr * above, value - stderr * below)
 
 
 def _unskewed(quantile: float, skewness: float, n: int) -> float:
