@@ -46,7 +46,7 @@ def truth():
 def test_refined_values_are_nearer_than_prediction_and_labels_and_sum_to_the_ends(fitted, truth):
     labels = own_labels(4)
     values = fitted.explain(NEW, labels=labels)
-    assert squared(values, truth) < 0.8 * min(squared(fitted.explain(NEW), truth), squared(labels.mean, truth))
+    assert squared(values, truth) < 0.6 * min(squared(fitted.explain(NEW), truth), squared(labels.mean, truth))
     np.testing.assert_allclose(values.sum(axis=1), model(NEW) - model(np.zeros((1, 4))), atol=1e-12)
     np.testing.assert_array_equal(values, fitted.refine(NEW, labels).values)
 
@@ -62,7 +62,7 @@ def test_players_whose_labels_are_exact_keep_them_though_others_are_moved(fitted
     refined = fitted.refine(NEW, labels)
     np.testing.assert_allclose(refined.values[:, 1:3, 1], 0.0, atol=1e-12)
     pooled = fastsa.amortize.refine(fitted.explain(NEW), labels)
-    assert squared(refined.values, truth) < 0.75 * squared(pooled.values, truth)
+    assert squared(refined.values, truth) < 0.9 * squared(pooled.values, truth)
 
 
 def test_standard_errors_of_refined_values_cover_the_truth(fitted, truth):

@@ -158,7 +158,7 @@ def crossfitted(rng, *, n, k, width, rho=0.0, rest=0.5, sigma=1.0):
 @pytest.mark.parametrize(("k", "width"), [(2, 10), (1, 10), (2, 40), (5, 10)])
 def test_cross_fitted_values_meet_the_bound_their_errors_are_certified_and_their_standard_errors_cover(k, width):
     rng = np.random.default_rng(8)
-    runs = [crossfitted(rng, n=1_000, k=k, width=width) for _ in range(40)]
+    runs = [crossfitted(rng, n=1_000, k=k, width=width) for _ in range(100)]
     refined, prediction, label = np.mean([run[0] for run in runs], axis=0)
     assert refined <= (1.05 if width == 10 else 1.08) / (
         1 / prediction + 1 / label
@@ -166,7 +166,7 @@ def test_cross_fitted_values_meet_the_bound_their_errors_are_certified_and_their
     assert 0.94 <= np.mean([run[1] for run in runs]) <= 0.96
     for place, name in ((0, "certificate"), (1, "prediction_certificate")):
         errors = [getattr(run[2], name).error for run in runs]
-        # Weights chosen on the same noise flatter the values: by 4 % at one sample in each half, about 1 % at two.
+        # Weights chosen on the same noise flatter the values: by 5 % at one sample in each half, about 1 % at two.
         assert np.mean([e.value for e in errors]) == pytest.approx(
             [refined, prediction][place], rel=0.06 if k == 1 else 0.04
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,11 @@ from fastsa.metrics.independence import shares_all_draws, units
 
 _CELLS_PER_GROUP = 250
 _MOST_GROUPS = 10
-_CAUTION = (3.0, 12.0)
-_SMALL_GAIN = 0.05
 _LEAST_SIZE = 1e-3  # of all errors together, so that no cell counts for all
-_AS_STUDENT = (1 + 1.96**2) / 4  # t^2 / 1.96^2 = 1 + this * variance of a variance / its square, at the 95 % level
+_LEAST_SHARE, _MOST_SHARE = 5e-3, 20.0  # of (l - p)^2: sizes of errors that are thought possible
+_STEP = 0.1  # of log sizes
+_UNDERFLOW = 1e-300  # the likelihood of what a group rules out
+_POWERS, _SPREADS = (0.0, 1.0), (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,28 @@ class Cells:
 
 @dataclass(frozen=True)
 class ErrorSize:
-    """The mean squared error of predictions, per cell: `cautious`, for weights, and `likely`, for standard errors."""
+    """What is known of tau^2, the mean squared error of predictions, per cell: expectations given the labels.
 
-    cautious: NDArray[np.float64]
+    mean : of tau^2; inverse : of 1 / tau^2; likely : for standard errors, E tau^4 / E tau^2 where all sizes, and not all
+    orders of size, are as probable beforehand: a mean and its variance over it, as Student's t widens an interval.
+    """
+
+    mean: NDArray[np.float64]
+    inverse: NDArray[np.float64]
     likely: NDArray[np.float64]
 
     def weight(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
-        """cautious / (cautious + noise): 1 for exact labels, 0 for infinite noise or where nothing shows an error."""
-        total = self.cautious + noise
-        share = np.divide(self.cautious, total, out=np.zeros(total.shape), where=np.isfinite(total) & (total > 0))
-        return np.where(noise == 0, 1.0, share)
+        """The weight w of labels of variance s^2 whose error is expected to exceed the least by the smallest factor.
+
+        E (w^2 s^2 + (1 - w)^2 tau^2) (1 / tau^2 + 1 / s^2) is least at w = A / (A + B) with A = s^2 + E tau^2 and
+        B = s^2 (1 + s^2 E 1 / tau^2): tau^2 / (tau^2 + s^2) where tau^2 is known, and near 0 where it may be next to
+        nothing. 1 for exact labels, 0 for infinite noise.
+        """
+        known = np.where(np.isfinite(noise), noise, 0.0)
+        for_label, against = known + self.mean, known * (1 + known * self.inverse)
+        total = for_label + against
+        share = np.divide(for_label, total, out=np.ones(total.shape), where=total > 0)
+        return np.where(noise == 0, 1.0, np.where(np.isfinite(noise), share, 0.0))
 
 
 def prediction_groups(predictions: NDArray[np.float64], labels: Labels) -> NDArray[np.int64]:
@@ -101,31 +113,69 @@ def label_noise(labels: Labels, cells: Cells) -> NDArray[np.float64]:
 def error_size(squared: NDArray[np.float64], noise: NDArray[np.float64], cells: Cells) -> ErrorSize:
     """The size of the error that `squared` [*shape] estimates cell by cell without bias, pooled.
 
-    Cells count by the inverse of their estimate's variance, (error + noise)^2. The group's mean is drawn to that of its
-    output by the share of its variance that is chance. `cautious` is that mean m less c stderr^2 / m, at least 0: nothing
-    below sqrt(c) standard errors. c is 3, and up to 12 where that gives up only labels that could take less than 5 % off
-    the error. `likely` is the expectation of m given that it is not negative (a normal cut off at 0), widened as Student's
-    t widens an interval whose variance is estimated.
+    Cells count by the inverse of their estimate's variance, (error + noise)^2. With m the mean of a group g, s^2 its noise
+    and V the variance of m over independent units, D = m + s^2 is taken for a multiple of a chi-square of 2 D^2 / V degrees
+    of freedom (Satterthwaite 1946), at most one per cell, and of mean tau_g^2 + s^2. The groups of an output are bound
+    together by log tau_g^2 = log t + b log s^2 + omega z, z normal: with b = 0 they have errors of one size, with b = 1 of
+    one ratio to the noise, with omega = 0 exactly and with 1 up to their order. Nothing is known of t, b and omega
+    beforehand (log t is uniform); expectations are over all that they may be, weighted by how well they explain the labels,
+    with tau_g^2 between 0.005 and 20 of D (the lower end decides how readily weights leave 0). Groups without noise keep m.
     """
     labeled = np.isfinite(noise)
     noise = np.where(labeled, noise, 0.0)
     unit = float(np.mean(noise) + np.mean(np.abs(squared)))
     if unit == 0:
-        return ErrorSize(np.zeros(squared.shape), np.zeros(squared.shape))
+        nothing = np.zeros(squared.shape)
+        return ErrorSize(nothing, nothing, nothing)
     squared, noise = squared / unit, noise / unit
     size = np.ones(squared.shape)
     for _ in range(2):
         weights = np.where(labeled, (size + noise) ** -2.0, 0.0)
         mean, variance = _means(squared, weights, cells)
         size = np.maximum(mean, _LEAST_SIZE)[cells.pool]
-    mean, variance = _drawn_together(mean, variance, cells.output)
     total = cells.sums(weights)
-    small = _SMALL_GAIN * np.divide(cells.sums(weights * noise), total, out=np.zeros(mean.size), where=total > 0)
-    caution = np.clip(np.divide(small**2, variance, out=np.zeros(mean.size), where=variance > 0), *_CAUTION)
-    cautious = np.maximum(mean - caution * np.divide(variance, mean, out=np.zeros(mean.size), where=mean > 0), 0.0)
-    likely = _cut_off(mean, np.sqrt(variance))
-    likely += _AS_STUDENT * np.divide(variance, likely, out=np.zeros(mean.size), where=likely > 0)
-    return ErrorSize(unit * cautious[cells.pool], unit * likely[cells.pool])
+    noises = np.divide(cells.sums(weights * noise), total, out=np.zeros(mean.size), where=total > 0)
+    whole = np.maximum(mean + noises, noises / 2)
+    most = cells.sums(labeled.astype(np.float64)) / 2
+    shape = np.minimum(most, np.divide(whole**2, variance, out=most.copy(), where=variance > 0))
+    found = np.stack([np.maximum(mean, 0.0), np.zeros(mean.size), np.maximum(mean, 0.0)])
+    for output in range(squared.shape[-1]):
+        own = (cells.output == output) & (noises > 0)
+        if own.any():
+            found[:, own] = _expected(whole[own], noises[own], shape[own])
+    of_cells = found[:, cells.pool]
+    return ErrorSize(unit * of_cells[0], of_cells[1] / unit, unit * of_cells[2])
+
+
+def _expected(
+    whole: NDArray[np.float64], noise: NDArray[np.float64], shape: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`mean`, `inverse` and `likely` [3, groups] of the groups of an output; `whole` is D, `shape` half its degrees of freedom."""
+    evidence, levels, moments = [], [], []
+    for power in _POWERS:
+        unit = (noise / noise.max()) ** power
+        logs = np.log(whole / unit)
+        grid = np.arange(logs.min() + np.log(_LEAST_SHARE), logs.max() + np.log(_MOST_SHARE), _STEP)
+        size = np.clip(unit[:, None] * np.exp(grid), _LEAST_SHARE * whole[:, None], _MOST_SHARE * whole[:, None])
+        ratio = whole[:, None] / (size + noise[:, None])
+        density = shape[:, None] * (np.log(ratio) - ratio)
+        density = np.exp(density - density.max(axis=1, keepdims=True))
+        for spread in _SPREADS:
+            prior = np.exp(-0.5 * ((grid[:, None] - grid) / max(spread, _STEP / 10)) ** 2)
+            prior /= prior.sum(axis=0)
+            likelihood = density @ prior + _UNDERFLOW
+            evidence.append(np.log(likelihood).sum(axis=0))
+            levels.append(grid)
+            moments.append(np.stack([(density * size) @ prior, (density / size) @ prior]) / likelihood)
+    by_order, all_moments = np.concatenate(evidence), np.concatenate(moments, axis=2)
+    by_size = by_order + 2 * np.concatenate(levels)
+    mean, inverse = all_moments @ _shares(by_order)
+    return np.stack([mean, inverse, all_moments[0] @ _shares(by_size)])
+
+
+def _shares(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    shares = np.exp(logs - logs.max())
+    return shares / shares.sum()
 
 
 def _means(
@@ -142,34 +192,3 @@ def _means(
     )
     variance = (by_unit.reshape(mean.size, n_units) ** 2).sum(axis=1) / total**2
     return mean, np.nan_to_num(variance)
-
-
-def _drawn_together(
-    mean: NDArray[np.float64], variance: NDArray[np.float64], output: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The means of the groups of an output, drawn to their common mean as far as chance explains how they differ.
-
-    Only what passes the differences that chance makes by two standard errors of a chi-square counts as their own.
-    """
-    drawn, spread = mean.copy(), variance.copy()
-    for o in np.unique(output):
-        own = output == o
-        if own.sum() < 2:
-            continue
-        common, of_common = mean[own].mean(), variance[own].mean() / own.sum()
-        chance = variance[own].mean() * (1 + 2 * np.sqrt(2 / (own.sum() - 1)))
-        between = max(0.0, float(mean[own].var(ddof=1) - chance))
-        share = between / (between + variance[own]) if between > 0 else np.zeros(own.sum())
-        drawn[own] = common + share * (mean[own] - common)
-        spread[own] = share * variance[own] + (1 - share) * of_common
-    return drawn, spread
-
-
-def _cut_off(mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The expectation of a normal number given that it is above 0."""
-    cut = np.maximum(mean, 0.0)
-    for i in np.flatnonzero(spread > 0):
-        a = max(mean[i] / spread[i], -30.0)
-        density, above = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi), erfc(-a / np.sqrt(2)) / 2
-        cut[i] = spread[i] * (a + density / above)
-    return cut

@@ -46,17 +46,18 @@ def refine(
     error that no amount of training removes from a network disappears.
 
     Both sizes are pooled over items, never an item's own (which goes with its mean, and would bias): s^2 is the variance of
-    one sample, pooled over a group, divided by the item's count; tau^2 is the group's mean of (l - p)^2 - s^2, drawn to
-    that of all groups as far as groups differ by no more than chance, and then towards 0, which it reaches where it is
-    below 1.7 of its own standard errors, or 3.5 where labels could take less than 5 % off the error: a prediction is left
+    one sample, pooled over a group, divided by the item's count. tau^2 is known from the group's mean of (l - p)^2 - s^2,
+    and from what the groups of an output have in common, errors of one size or of one ratio to their noise, as far as the
+    labels bear it out (`error_sizes.error_size`). What stays unknown of it makes weights smaller: w has the least expected
+    ratio of the error to the least error of all weights (`error_sizes.ErrorSize.weight`), so that a prediction is left
     alone until labels show that it is wrong.
 
     seen, folds : as `fastsa.metrics.certify` takes them; labels that predictions have seen are refused.
     groups : int, of a shape that broadcasts to `labels.count`: cells whose errors are of one size. Default: quantiles of the
         predictions, one group per 250 cells, at most 10. Outputs are always apart.
 
-    Where a few items hold most of the error and of the noise, and predictions do not tell them apart, groups are drawn too
-    close and values can be worse than the labels: on 100 sequences of bench/paper, 0.245 where labels scored 0.190.
+    Labels of few items, or of which few hold most of the error, show it roughly: then values can be worse than the better
+    of both, and more often where labels are tens of times noisier than the prediction is wrong.
 
     A label without samples gets weight 0. Where all items share every sample the certificates have no interval.
 
@@ -80,11 +81,11 @@ def refine(
     noise = label_noise(labels, cells)
     labeled = noise < np.inf
     mean, known = np.where(labeled, labels.mean, p), np.where(labeled, noise, 0.0)
-    size = error_size((mean - p) ** 2 - known, noise, cells)
-    weight = size.weight(noise)
-    stderr = np.sqrt(weight**2 * known + (1 - weight) ** 2 * size.likely)
     own = np.where(np.isfinite(labels.stderr), labels.stderr**2, known)
     squared = (mean - p) ** 2 - own
+    size = error_size(squared, noise, cells)
+    weight = size.weight(noise)
+    stderr = np.sqrt(weight**2 * known + (1 - weight) ** 2 * size.likely)
     refined = weight**2 * own + (1 - weight) ** 2 * squared
     spread = spread_of_error(weight, known, size.likely)
     return Refined(
