@@ -44,7 +44,7 @@ def certify(
     What an interval covers depends on how draws are shared; `basis` says which it is:
 
     - Draws per item, or per block of ids (Distributional(shared=k)): items or blocks are independent. The interval covers
-      the mean error over the population the items were taken from, by a t interval over them, corrected for skewness.
+      the mean error over the population the items were taken from, by a t interval over them, corrected for shape.
     - Players of one game that share every sample (PermutationShapley and all pools on a DataGame): no two items are
       independent. Give 4 or more Labels of disjoint samples, of equal size: the interval is a jackknife over them, for the
       error on these very items. Where noise is far above error it covers more often than `level`.
