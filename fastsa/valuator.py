@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
-from fastsa.amortize import ValuationNet, cross_refine
+from fastsa.amortize import Influences, ValuationNet, cross_refine
 from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Distributional, Estimator
 from fastsa.games import DataGame
@@ -53,6 +53,9 @@ class DataValuator:
         the best state of its network, the rest to training it; a half of one sample (samples = 2 or 3) selects nothing.
         `fit(budget=...)` chooses in its place.
     net : "mlp" (default), or a torch module as fastsa.amortize.ValuationNet takes.
+    informed : whether the networks may start from influences of the points on the validation score, to first order, through
+        logistic regressions of 64 coalitions (fastsa.amortize.Influences; seconds, no labels). Default True: labels of role
+        select decide between these and a start without.
     seed : of the labels and the network; default 0.
     n_threads : default all available processors.
     max_bytes : bound on the memory of a batch; default 256 MiB.
@@ -79,6 +82,7 @@ class DataValuator:
         estimator: str | Estimator = "auto",
         samples: int = 10,
         net: Any = "mlp",
+        informed: bool = True,
         seed: int = 0,
         n_threads: int | None = None,
         max_bytes: int | None = None,
@@ -97,6 +101,7 @@ class DataValuator:
         self.estimator = estimator
         self.samples = _checks.count("samples", samples, least=2)
         self.net = net
+        self.informed = _checks.flag("informed", informed)
         self.seed = _checks.seed(seed)
         self.n_threads = n_threads
         self.max_bytes = max_bytes
@@ -122,6 +127,9 @@ class DataValuator:
         game = DataGame(self.utility, X, y, X_val, y_val)
         X, y = _checks.features("X", X), np.searchsorted(game.classes, np.asarray(y)).astype(np.int32)
         self.classes_, self.plan_ = game.classes, None
+        started = time.perf_counter()
+        self._influences = self._influences_of(game, X, y, X_val, y_val) if self.informed else None
+        self._informing = time.perf_counter() - started
         if budget is not None:
             return self._fit_budget(game, X, y, budget, progress)
         start = time.perf_counter()
@@ -129,11 +137,11 @@ class DataValuator:
         labeled = time.perf_counter()
         self.nets_ = tuple(
             ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads).fit(
-                X, y, train, select=select, n_classes=game.classes.size, progress=progress
+                X, y, train, select=select, n_classes=game.classes.size, influences=self._influences, progress=progress
             )
             for train, select in halves
         )
-        self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
+        self.seconds_ = {"labels": labeled - start, "training": self._informing + time.perf_counter() - labeled}
         self.halves_ = tuple(train if select is None else train.merge(select) for train, select in halves)
         self._settle(X, y, np.arange(y.size))
         return self
@@ -158,7 +166,8 @@ class DataValuator:
         trained = time.perf_counter()
         self._spend_rest(game, budget, np.mean([net.predict(X, y)[places] for net in self.nets_], axis=0), settings)
         more = time.perf_counter() - trained
-        self.seconds_ = {"plan": planned - start, "labels": labeled - planned + more, "training": trained - labeled}
+        training = self._informing + trained - labeled
+        self.seconds_ = {"plan": planned - start, "labels": labeled - planned + more, "training": training}
         self._settle(X, y, places)
         return self
 
@@ -172,7 +181,24 @@ class DataValuator:
         )
         net = ValuationNet(self.net, seed=self.seed, n_threads=self.n_threads)
         chosen = labels.only(select) if select.any() else None
-        return net.fit(X, y, labels.only(~select), select=chosen, n_classes=self.classes_.size)
+        return net.fit(
+            X, y, labels.only(~select), select=chosen, n_classes=self.classes_.size, influences=self._influences
+        )
+
+    def _influences_of(
+        self, game: DataGame, X: NDArray[np.float64], y: NDArray[np.int32], X_val: Any, y_val: Any
+    ) -> Influences:
+        """By the utility's own objective where that is a logistic regression."""
+        return Influences.fit(
+            X,
+            y,
+            X_val,
+            np.searchsorted(game.classes, np.asarray(y_val)).astype(np.int32),
+            n_classes=game.classes.size,
+            size_law=self._estimator(game).size_law(game.n_players),
+            C=self.utility.C if isinstance(self.utility, Logistic) else None,
+            seed=self.seed,
+        )
 
     def _spend_rest(
         self, game: DataGame, budget: int, predictions: NDArray[np.float64], settings: dict[str, Any]

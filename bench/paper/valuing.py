@@ -15,7 +15,7 @@ from scipy import stats
 
 import fastsa
 from bench.curation.noisy_sets import NoisySet
-from fastsa.amortize import ValuationNet, baselines, cross_refine
+from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
 from fastsa.display import Table
 from fastsa.metrics import agreement
 
@@ -52,6 +52,12 @@ class Setting:
     @cached_property
     def n_classes(self) -> int:
         return int(self.data.y.max()) + 1
+
+    @cached_property
+    def influences(self) -> Influences:
+        d = self.data
+        law = self.estimator.size_law(d.y.size)
+        return Influences.fit(d.X, d.y, d.X_val, d.y_val, n_classes=self.n_classes, size_law=law, C=self.utility.C)
 
     def truth(self, folder: Path | None = TRUTHS) -> fastsa.Labels:
         """Read from `folder`, or measured and written there, beside what tells how it was made; None keeps nothing."""
@@ -134,8 +140,9 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     whole = parts[0].merge(parts[1])
     mean, count = whole.mean[:, 0], whole.count
     start = time.perf_counter()
+    influences = setting.influences
     nets = [
-        ValuationNet(seed=seed).fit(d.X, d.y, t, select=s, n_classes=setting.n_classes)
+        ValuationNet(seed=seed).fit(d.X, d.y, t, select=s, n_classes=setting.n_classes, influences=influences)
         for t, s in zip(train, select, strict=True)
     ]
     refined = cross_refine([net.predict(d.X, d.y) for net in nets], parts)

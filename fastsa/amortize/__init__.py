@@ -15,12 +15,14 @@ from fastsa.amortize.datamodels.member_regression import member_regression
 from fastsa.amortize.datamodels.net import DatamodelNet
 from fastsa.amortize.ensemble import Ensemble
 from fastsa.amortize.noise_weights import noise_weights
+from fastsa.amortize.valuation.influences import Influences
 from fastsa.amortize.valuation.net import ValuationNet
 
 __all__ = [
     "AttributionNet",
     "DatamodelNet",
     "Ensemble",
+    "Influences",
     "InformedHead",
     "InformedInputs",
     "Refined",

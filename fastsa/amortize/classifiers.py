@@ -25,12 +25,12 @@ class Classifiers:
 
     @staticmethod
     def fit(
-        X: NDArray[np.float64], y: NDArray[np.int32], parts: Sequence[NDArray[np.int32]], n_classes: int
+        X: NDArray[np.float64], y: NDArray[np.int32], parts: Sequence[NDArray[np.int32]], n_classes: int, C: float = 1.0
     ) -> Classifiers:
-        """One classifier per part (positions in X [n, d]), with the default objective of `utilities.Logistic`."""
+        """One classifier per part (positions in X [n, d]), with the objective of `utilities.Logistic(C)`."""
         offsets = np.cumsum([0] + [part.size for part in parts]).astype(np.int64)
         walks = Walks.to_ends(np.concatenate(parts).astype(np.int32), offsets)
-        prepared = Logistic().prepare(SupervisedData(X, y, y.size, X[:1], y[:1], n_classes))
+        prepared = Logistic(C=C).prepare(SupervisedData(X, y, y.size, X[:1], y[:1], n_classes))
         present = np.stack([np.bincount(y[part], minlength=n_classes) > 0 for part in parts])
         return Classifiers(prepared.coefficients(walks), present)
 

@@ -16,6 +16,8 @@ from fastsa.amortize.encoded import encoded
 from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.valuation import saved
 from fastsa.amortize.valuation.influence_start import InfluenceStart
+from fastsa.amortize.valuation.influences import Influences
+from fastsa.amortize.valuation.informed_start import InformedStart
 from fastsa.amortize.valuation.labels import TrainingLabels
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ class ValuationNet:
         select: Any = None,
         n_classes: int,
         weights: Any = None,
+        influences: Influences | None = None,
         progress: bool = False,
     ) -> ValuationNet:
         """Learn from `train` labels of all points of (X, y), and choose the epoch on `select` labels; returns self.
@@ -115,10 +118,16 @@ class ValuationNet:
         other. `weights` [n] take the place of the counts of `train`, such as
         `fastsa.amortize.noise_weights` gives. The least loss on `select` is the least certified error: labels of fixed
         samples add their noise to both sides of any comparison.
+
+        With `influences`, what the validation points tell about every point before any label (see
+        `fastsa.amortize.Influences`), a second start is fitted on those, and taken where its loss on `select` is the lower;
+        without select it is taken. ValueError for influences beside start="constant", or of other features or classes.
         """
         X = _checks.features("X", X)
         n_classes = _checks.count("n_classes", n_classes, least=2)
         y = encoded("y", y, X.shape[0], n_classes)
+        if influences is not None:
+            self._check_influences(influences, X.shape[1], n_classes)
         labels = TrainingLabels.of("train", train, y.size).weighted(weights)
         chosen = None if select is None else TrainingLabels.of("select", select, y.size)
         weights_file.require_torch()
@@ -127,7 +136,7 @@ class ValuationNet:
         finish, close = epoch_bar(progress, self.pretrain_epochs + self.epochs + 1)
         try:
             with own_state(self.seed, self.n_threads):
-                self._fit(X, y, labels, chosen, n_classes, finish)
+                self._fit(X, y, labels, chosen, n_classes, influences, finish)
         finally:
             close()
         return self
@@ -165,6 +174,7 @@ class ValuationNet:
         train: TrainingLabels,
         select: TrainingLabels | None,
         n_classes: int,
+        influences: Influences | None,
         finish: Callable[[], Any],
     ) -> None:
         import torch
@@ -189,6 +199,10 @@ class ValuationNet:
             self.frozen_ = None if self.net == "mlp" else copy.deepcopy(body).eval()
             features = X if self.frozen_ is None else apply(self.frozen_, X)
             self.start_ = InfluenceStart.fit(features, y, train.mean, train.weight, n_classes=n_classes, seed=self.seed)
+        if influences is not None:
+            self.start_ = self._better_start(
+                InformedStart.fit(influences, X, y, train.mean, train.weight), X, y, select
+            )
         self.module_ = torch.nn.Sequential(body, zero_head(width, n_classes))
         start = self._start_values(X)[np.arange(y.size), y]
         # Constant labels leave nothing to learn, and Adam would blow their rounding errors up.
@@ -212,12 +226,36 @@ class ValuationNet:
             raise TypeError(f"net made a {type(body).__name__}; expected a torch.nn.Module.")
         return body
 
+    def _check_influences(self, influences: Influences, d: int, n_classes: int) -> None:
+        if not isinstance(influences, Influences):
+            raise TypeError(f"influences is a {type(influences).__name__}; expected fastsa.amortize.Influences.")
+        if self.start == "constant":
+            raise ValueError('influences are another start; give them, or start="constant", not both.')
+        if (influences.center.size, influences.present.shape[1]) != (d, n_classes):
+            raise ValueError(
+                f"influences are of {influences.center.size} features and {influences.present.shape[1]} classes; expected "
+                f"{d} and {n_classes}, as of X and y."
+            )
+
+    def _better_start(
+        self, informed: InformedStart, X: NDArray[np.float64], y: NDArray[np.int32], select: TrainingLabels | None
+    ) -> InfluenceStart | InformedStart:
+        if select is None:
+            return informed
+        own = np.arange(y.size), y
+        return (
+            informed
+            if select.loss(informed.predict_all(X)[own]) < select.loss(self._start_values(X)[own])
+            else self.start_
+        )
+
     def _start_values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.start_ is None:
             return np.full((X.shape[0], self.n_classes_), self.center_)
         from fastsa.amortize.networks import apply
 
-        return self.start_.predict_all(X if self.frozen_ is None else apply(self.frozen_, X))
+        reads_module = self.frozen_ is not None and isinstance(self.start_, InfluenceStart)
+        return self.start_.predict_all(apply(self.frozen_, X) if reads_module else X)
 
     def _fitted(self) -> None:
         if not hasattr(self, "module_"):

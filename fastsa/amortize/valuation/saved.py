@@ -9,11 +9,13 @@ import numpy as np
 
 from fastsa.amortize import weights_file
 from fastsa.amortize.valuation.influence_start import InfluenceStart
+from fastsa.amortize.valuation.informed_start import InformedStart
 
 if TYPE_CHECKING:
     from fastsa.amortize.valuation.net import ValuationNet
 
-_FORMAT = 1
+_FORMAT = 2
+_STARTS = {start.__name__: start for start in (InfluenceStart, InformedStart)}
 _SETTINGS = ("start", "hidden", "seed", "epochs", "learning_rate", "batch_size", "pretrain_epochs", "n_threads")
 _LEARNED = ("n_features_", "n_classes_", "scale_", "center_", "best_epoch_")
 
@@ -34,6 +36,7 @@ def save(net: ValuationNet, path: Path) -> None:
         "net": "mlp" if net.net == "mlp" else "own",
         "settings": {name: getattr(net, name) for name in _SETTINGS},
         "learned": {name: getattr(net, name) for name in _LEARNED},
+        "start": type(net.start_).__name__,
     }
     weights_file.write(path, "ValuationNet", description, tensors)
 
@@ -60,7 +63,7 @@ def load(kind: type[ValuationNet], path: Path, own: Any) -> ValuationNet:
     if net.frozen_ is not None:
         weights_file.fill(net.frozen_.eval(), frozen, path)
     arrays = {name: tensor.numpy() for name, tensor in weights_file.part(tensors, "start").items()}
-    net.start_ = InfluenceStart.of_arrays(arrays) if arrays else None
+    net.start_ = _STARTS[description["start"]].of_arrays(arrays) if arrays else None
     losses = weights_file.part(tensors, "history")
     net.history_ = {name: np.asarray(values.numpy()) for name, values in losses.items()}
     return net
