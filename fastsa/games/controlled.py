@@ -34,10 +34,12 @@ class Controlled:
         fastsa.knn_shapley).
     values : [items, outputs], or [items, players, outputs] where every item is a game of its own: the values of w, exact
         (fastsa.exact, fastsa.knn_shapley), or an unbiased estimate from independent samples, which the surrogate makes cheap.
-    scale : real number, default 1: the share of w that is subtracted.
+    scale : real number, or one for each output [outputs], default 1: the share of w that is subtracted.
+        fastsa.labels.fitted_scale estimates it from samples of another role.
+    values_stderr : the standard errors of `values`, in their shape; default None, for values that are exact.
 
-    Labels' standard errors do not hold the error of estimated values: add `scale` times theirs in quadrature. Evaluations
-    count those of v.
+    Labels' own standard errors do not hold the error of estimated values; `stderr(labels)` adds it. Evaluations count those
+    of v.
 
     Raises TypeError for what is not a game; ValueError for games of other players, items or outputs, or values of another shape.
 
@@ -50,7 +52,9 @@ class Controlled:
     ([0.5, 0.5, 0.01], 0.0)
     """
 
-    def __init__(self, game: Game, surrogate: Game, values: Any, *, scale: float = 1.0) -> None:
+    def __init__(
+        self, game: Game, surrogate: Game, values: Any, *, scale: Any = 1.0, values_stderr: Any = None
+    ) -> None:
         for name, one in (("game", game), ("surrogate", surrogate)):
             if not hasattr(one, "walk"):
                 raise TypeError(
@@ -58,7 +62,7 @@ class Controlled:
                 )
         _check_alike(game, surrogate)
         self._game, self._surrogate = game, surrogate
-        self.scale = _checks.number("scale", scale)
+        self.scale = _scale(scale, game.n_outputs)
         self.n_players, self.n_outputs, self.ids, self.item_players = (
             game.n_players,
             game.n_outputs,
@@ -67,9 +71,11 @@ class Controlled:
         )
         self.draws_background = game.draws_background or surrogate.draws_background
         self._values = _of_players(game, values)
-        digest = hashlib.sha256(
-            repr((game.fingerprint, surrogate.fingerprint, self.scale, self._values.shape)).encode()
-        )
+        self._values_stderr = None if values_stderr is None else _of_cells("values_stderr", game, values_stderr)
+        if self._values_stderr is not None and self._values_stderr.min() < 0:
+            raise ValueError(f"values_stderr holds {self._values_stderr.min()}; expected standard errors, none negative.")
+        scales = self.scale if isinstance(self.scale, float) else self.scale.tolist()
+        digest = hashlib.sha256(repr((game.fingerprint, surrogate.fingerprint, scales, self._values.shape)).encode())
         digest.update(self._values.data)
         self.fingerprint = digest.hexdigest()
 
@@ -83,15 +89,43 @@ class Controlled:
     ) -> NDArray[np.float64]:
         """Values of the walks' scored positions and branches: float64 [walks.n_values, n_outputs]."""
         values = self._game.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
-        values -= self.scale * self._surrogate.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
-        values += self.scale * self._worth(walks)
+        values -= self.control(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
         return values
+
+    def control(
+        self,
+        walks: Walks,
+        *,
+        max_bytes: int | None = None,
+        n_threads: int | None = None,
+        cancel: Cancel | None = None,
+    ) -> NDArray[np.float64]:
+        """What is subtracted from the game's values of the same walks: float64 [walks.n_values, n_outputs]."""
+        control = self._surrogate.walk(walks, max_bytes=max_bytes, n_threads=n_threads, cancel=cancel)
+        control -= self._worth(walks)
+        control *= self.scale
+        return control
 
     def evaluate(self, *coalitions: Any) -> NDArray[np.float64]:
         """Values of booleans [rows, n_players], after the items [rows] that they are of where there are many games."""
         *items, members = coalitions
         lanes = Lanes(np.asarray(items[0], dtype=np.int64)) if items else None
         return self.walk(Walks.of_coalitions(check_coalitions(np.asarray(members), self.n_players), lanes))
+
+    def stderr(self, labels: Any) -> NDArray[np.float64]:
+        """Standard errors of this game's labels [as labels.mean] that hold the error of the surrogate's values too.
+
+        The root of labels.stderr^2 + (scale x values_stderr)^2: the values came from samples of their own.
+
+        Raises ValueError for labels of another game, or without values_stderr.
+        """
+        if labels.fingerprint != self.fingerprint:
+            raise ValueError("these are labels of another game; expected labels that a stream made of this one.")
+        if self._values_stderr is None:
+            raise ValueError("the standard errors of the values are not known; give them as values_stderr.")
+        place = {int(i): p for p, i in enumerate(self.ids)}
+        own = self._values_stderr[[place[int(i)] for i in labels.ids]]
+        return np.hypot(labels.stderr, np.abs(self.scale) * own)
 
     def _worth(self, walks: Walks) -> NDArray[np.float64]:
         """The sum of the surrogate's values of those who have joined, at every scored position and branch."""
@@ -138,19 +172,35 @@ def _check_alike(game: Game, surrogate: Game) -> None:
         raise ValueError("surrogate's items are other players than game's; make both of the same points.")
 
 
+def _scale(given: Any, n_outputs: int) -> float | NDArray[np.float64]:
+    """One finite number, or one for each output."""
+    if np.ndim(given) == 0:
+        return _checks.number("scale", given)
+    scale = np.array(given, dtype=np.float64)
+    if scale.shape != (n_outputs,) or not np.isfinite(scale).all():
+        raise ValueError(f"scale is {given}; expected a finite number, or one for each of {n_outputs} outputs.")
+    return scale
+
+
 def _of_players(game: Game, values: Any) -> NDArray[np.float64]:
     """Values by player: [items, players, outputs], or [1, players and points outside the pool, outputs] of one game."""
+    given = _of_cells("values", game, values)
+    if game.item_players is None:
+        return np.ascontiguousarray(given)
+    by_player = np.zeros((1, max(game.n_players, int(game.item_players.max()) + 1), game.n_outputs))
+    by_player[0, game.item_players] = given
+    return by_player
+
+
+def _of_cells(name: str, game: Game, values: Any) -> NDArray[np.float64]:
+    """Finite numbers [items, outputs], or [items, players, outputs]; one output may do without its axis."""
     given = np.asarray(values, dtype=np.float64)
     cells = (game.ids.size,) if game.item_players is not None else (game.ids.size, game.n_players)
     expected = (*cells, game.n_outputs)
     if given.shape == cells and game.n_outputs == 1:
         given = given[..., None]
     if given.shape != expected:
-        raise ValueError(f"values have shape {given.shape}; expected the surrogate's values {list(expected)}.")
+        raise ValueError(f"{name} have shape {given.shape}; expected the surrogate's values {list(expected)}.")
     if not np.isfinite(given).all():
-        raise ValueError("values hold NaN or infinity; expected a finite value of every player.")
-    if game.item_players is None:
-        return np.ascontiguousarray(given)
-    by_player = np.zeros((1, max(game.n_players, int(game.item_players.max()) + 1), game.n_outputs))
-    by_player[0, game.item_players] = given
-    return by_player
+        raise ValueError(f"{name} hold NaN or infinity; expected a finite value of every player.")
+    return given

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from fastsa.estimators import SampleRange
 from fastsa.labels import stop
 from fastsa.labels.chunk_files import Chunk, DamagedChunk
+from fastsa.labels.fitted_scale import fitted_scale
 from fastsa.labels.labels import Labels, Stop
 from fastsa.labels.store import LabelStore
 from fastsa.labels.stream import Cost, LabelBatch, LabelStream
@@ -24,6 +25,7 @@ __all__ = [
     "Labels",
     "SampleRange",
     "Stop",
+    "fitted_scale",
     "stop",
 ]
 
