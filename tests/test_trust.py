@@ -9,12 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
 sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
 
-from bench.trust import bounds, certificates, coverage, known_errors, linear, noise, theory  # noqa: E402
+from bench.paper import vit  # noqa: E402
+from bench.trust import (  # noqa: E402
+    bounds,
+    certificates,
+    control_variates,
+    coverage,
+    known_errors,
+    linear,
+    noise,
+    shortened,
+    theory,
+)
 from fastsa import estimators  # noqa: E402
 
 
@@ -148,3 +159,43 @@ def test_coverage_outside_94_to_96_percent_is_called_a_failure():
     rows = [("a", 95.0, None, 2000), ("b", 96.1, None, 2000), ("c, taken as independent", 80.0, None, 2000)]
     assert coverage.verdict(rows) == ["94 to 96 %: kept by 1 of 2", "FAILS: b (96.1)"]
     assert "too few to tell" in coverage.verdict([("a", 95.0, None, 50)])[0]
+
+
+def test_a_shortened_network_of_all_blocks_is_the_classifier():
+    torch.manual_seed(0)
+    whole = vit.Classifier(depth=2).eval()
+    images = torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        same, other = (shortened.Shortened(whole, kept).eval()(images) for kept in ((0, 1), (0,)))
+        torch.testing.assert_close(same, whole(images).softmax(dim=1), rtol=1e-5, atol=1e-6)
+    assert (other - same).abs().max() > 1e-3
+
+
+def test_one_patch_joins_coalitions_of_all_sizes_alike(monkeypatch):
+    """Chi-square of 9 sizes at 2,000 pairs; an unbiased draw exceeds 30 with probability 2e-4."""
+    monkeypatch.setattr(shortened, "PART", 1000)
+    images = torch.rand(7, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    first = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 2)).eval()
+    pairs = shortened.asked(first, images, 9, 2000, seed=0)
+    before, after = pairs.keep[:, 0], pairs.keep[:, 1]
+    assert ((after.int() - before.int()).sum(dim=1) == 1).all() and (after >= before).all()
+    counts = torch.bincount(before.sum(dim=1), minlength=9).double()
+    assert counts.numel() == 9 and ((counts - 2000 / 9) ** 2 / (2000 / 9)).sum() < 30
+    joined = (after ^ before).int().argmax(dim=1)
+    assert torch.bincount(joined, minlength=9).min() > 150
+    shown = images[pairs.image[5]].reshape(36).clone()
+    for pixel in range(36):
+        row, column = divmod(pixel, 6)
+        shown[pixel] *= after[5, 3 * (row // 2) + column // 2]
+    torch.testing.assert_close(pairs.answers[5, 1], first(shown[None])[0].detach())
+
+
+def test_plain_permutations_take_so_many_times_the_seconds_of_controlled_ones():
+    """The least product of time and variance over a grid of how many permutations are of the cheap game alone."""
+    fewer, time = 4.0, 0.05
+    alone = np.geomspace(0.01, 100, 100_001)
+    products = (1 / fewer + 1 / alone) * (1 + time + alone * time)
+    learning = control_variates.Learning(80_000, time)
+    assert learning.fewer_seconds(fewer) == pytest.approx(1 / products.min(), rel=1e-6)
+    assert learning.broken_even(500, fewer) == pytest.approx(80_000 / 1500)
+    assert learning.broken_even(500, 0.9) == np.inf

@@ -3,13 +3,17 @@ r"""Claim: a network distilled from the model is a control variate that saves mo
     python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER] [--out FOLDER] [--seed 0]
 
 Two games of the attribution experiments (Adult, 13 players, one drawn background row per sample; the Fashion ViT, 49 patches,
-ten outputs): a cheap network learns the model's outputs on masked inputs that are not explained. And Data Shapley of logistic
-regression's accuracy on Adult, controlled by one nearest neighbour, whose values are exact (KNN-Shapley; both start from the
-same score of nobody, 1 / 2, which is worth -1 / 2n to every point). fastsa.games.Controlled subtracts the cheap game. At equal evaluations of the model, error is the squared error
-over all players, the mean of inputs, outputs and runs, less the truth's own variance; "fewer" is how many times the
-evaluations plain permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap interval
-over inputs. The last lines are z-tests of the mean over runs against the truth, and of a control of wrong values, which must
-fail. --vit is a folder with fashion_vit.safetensors, as bench.paper.fashion_vit leaves there.
+ten outputs): a cheap network learns the model's outputs on masked inputs that are not explained. On the ViT it is three of
+its four blocks, taught what one patch adds (bench.trust.shortened); the scale of the control is fitted on inputs that are
+not explained. And Data Shapley of logistic regression's accuracy on Adult, controlled by one nearest neighbour, whose values
+are exact (KNN-Shapley; both start from the same score of nobody, 1 / 2, which is worth -1 / 2n to every point).
+fastsa.games.Controlled subtracts the cheap game. At equal evaluations of the model, error is the squared error over all
+players, the mean of inputs, outputs and runs, less the truth's own variance; "fewer" is how many times the evaluations plain
+permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap interval over inputs. The
+error of the cheap game's estimated values is in it. The last lines are z-tests of the mean over runs against the truth, and
+of a control of wrong values, which must fail. What the cheap network costs follows: evaluations of the model to teach it,
+after how many explained inputs they are saved again, and seconds. --vit is a folder with fashion_vit_49.safetensors, as
+bench.paper.fashion_vit leaves there; the cheap network is kept beside it.
 """
 
 from __future__ import annotations
@@ -27,10 +31,12 @@ from scipy import stats
 
 import fastsa
 from bench import data
-from bench.paper import adult_attribution, fashion_vit
+from bench.paper import adult_attribution, fashion_vit, vit
+from bench.trust import shortened
 from fastsa import estimators, games, utilities
 from fastsa.display import Table, new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
+from fastsa.labels import fitted_scale
 
 PLAIN = "permutations"
 METHODS = {
@@ -41,6 +47,26 @@ METHODS = {
     "LeverageSHAP (biased)": estimators.LeverageSHAP(),
 }
 FALSE_ALARM = 1e-3
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a cheap network cost: evaluations of the model, once for all inputs; its own time, in evaluations of the model."""
+
+    evaluations: int
+    time: float
+
+    def broken_even(self, evaluations: float, fewer: float) -> float:
+        """Inputs of so many evaluations, controlled, after which plain labels of the same error had cost as much."""
+        return self.evaluations / (evaluations * (fewer - 1)) if fewer > 1 else np.inf
+
+    def fewer_seconds(self, fewer: float) -> float:
+        """Time that plain permutations take for the same error, over that of controlled ones.
+
+        n permutations of both games and m of the cheap one alone leave a variance of 1 / (fewer n) + 1 / m and take
+        n (1 + time) + m time; at the best m of the product, that is (sqrt((1 + time) / fewer) + sqrt(time))^2.
+        """
+        return (((1 + self.time) / fewer) ** 0.5 + self.time**0.5) ** -2
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,7 @@ class Case:
     truth: np.ndarray
     truth_variance: np.ndarray
     control_variance: np.ndarray
-    note: str
+    learning: Learning | None = None
 
 
 def collect(
@@ -117,6 +143,8 @@ def controlled_case(
     own_samples: int,
     note: str,
     seed: int,
+    scale: Any = 1.0,
+    learning: Learning | None = None,
 ) -> Case:
     """The cheap game's values come from samples of its own, which cost no evaluation of the model."""
     start = time.perf_counter()
@@ -132,13 +160,13 @@ def controlled_case(
     return Case(
         name,
         game,
-        games.Controlled(game, cheap, values),
-        games.Controlled(game, cheap, wrong),
+        games.Controlled(game, cheap, values, scale=scale),
+        games.Controlled(game, cheap, wrong, scale=scale),
         items,
         truth.mean,
         truth.stderr**2,
-        own.stderr**2,
-        note,
+        (scale * own.stderr) ** 2,
+        learning,
     )
 
 
@@ -176,38 +204,45 @@ def adult_case(adult: data.Table, small: bool, seed: int) -> Case:
 
 
 def vit_case(sets: dict[str, Any], small: bool, seed: int, kept: Path | None) -> Case:
-    n_items, rows, epochs = (3, 1024, 2) if small else (8, 20_000, 15)
+    n_items, n_others, pairs, epochs = (3, 4, 512, 1) if small else (12, 16, 40_000, 2)
     images, classes = (torch.from_numpy(a) for a in sets["train"])
-    size = {"rows": 1280, "epochs": 1} if small else {"rows": 40_000, "epochs": 4}
-    _, surrogate = fashion_vit.models(images, classes, **size, kept=kept)
-    model = fashion_vit.vit.Probabilities(surrogate).eval()
-    shown = torch.from_numpy(sets["test"][0])[:n_items]
-    masker = games.Patches((fashion_vit.GRID, fashion_vit.GRID))
-    game = games.ModelGame(model, shown, masker)
-    generator = torch.Generator().manual_seed(seed + 1)
-    chosen = images[torch.randint(0, len(images), (rows,), generator=generator)]
-    keep = torch.rand(rows, 1, 7, 7, generator=generator) < torch.rand(rows, 1, 1, 1, generator=generator)
-    masked = chosen * keep.repeat_interleave(4, 2).repeat_interleave(4, 3)
-    with torch.inference_mode():
-        outputs = torch.cat([model(part) for part in masked.split(500)]).clone()
-    linear, relu = torch.nn.Linear, torch.nn.ReLU
-    torch.manual_seed(seed)
-    net = torch.nn.Sequential(
-        torch.nn.Flatten(), linear(784, 384), relu(), linear(384, 128), relu(), linear(128, 10), torch.nn.Softmax(dim=1)
+    _, surrogate = fashion_vit.models(images, classes, fashion_vit.SMALL if small else fashion_vit.HEADLINE, kept)
+    net = shortened.stand_in(
+        surrogate, images, 49, blocks=(0, 1, 3), pairs=pairs, epochs=epochs, seed=seed, kept=None if small else kept
     )
-    distilled(net, masked[rows // 10 :], outputs[rows // 10 :], epochs=epochs, seed=seed)
-    note = f"{explained(net, masked[: rows // 10], outputs[: rows // 10])} of unseen masked images after {rows:,} evaluations, once"
+    model = vit.Probabilities(surrogate).eval()
+    shown = torch.from_numpy(sets["test"][0])[: n_items + n_others]
+    masker = games.Patches((fashion_vit.HEADLINE.grid,) * 2)
+    game, cheap = (games.ModelGame(each, shown, masker) for each in (model, net))
+    others = np.arange(n_items, n_items + n_others)
+    nothing = np.zeros((shown.shape[0], 49, 10))  # permutations' variances do not depend on the values of the control
+    scale = fitted_scale(game, cheap, nothing, METHODS[PLAIN], samples=4, items=others, seed=seed)
+    learning = Learning(2 * pairs + 4 * 50 * n_others, seconds_of(net, shown) / seconds_of(model, shown))
+    note = f"scales {scale.min():.2f} to {scale.max():.2f}, fitted on {n_others} other images"
     return controlled_case(
         "Fashion ViT",
         game,
-        games.ModelGame(net, shown, masker, first_layer="summed"),
+        cheap,
         np.arange(n_items),
-        truth_estimator=estimators.AdjustedMSR(),
-        truth_samples=150 if small else 2000,
-        own_samples=50 if small else 1000,
+        truth_estimator=estimators.PermutationShapley(antithetic=True),
+        truth_samples=5 if small else 60,
+        own_samples=20 if small else 400,
         note=note,
         seed=seed,
+        scale=scale,
+        learning=learning,
     )
+
+
+def seconds_of(net: torch.nn.Module, shown: torch.Tensor, repeats: int = 40) -> float:
+    """Processor seconds of an evaluation in batches of 50."""
+    rows = shown[:1].expand(50, -1, -1, -1).contiguous()
+    with torch.inference_mode():
+        net(rows)
+        start = time.process_time()
+        for _ in range(repeats):
+            net(rows)
+    return (time.process_time() - start) / (50 * repeats)
 
 
 def knn_case(adult: data.Table, small: bool, seed: int) -> Case:
@@ -225,7 +260,7 @@ def knn_case(adult: data.Table, small: bool, seed: int) -> Case:
     print(f"Data Shapley: {n} points, {n_val} to validate; truth {time.perf_counter() - start:.0f} s", flush=True)
     controls = (games.Controlled(game, cheap, each) for each in (values, wrong))
     return Case(
-        "Data Shapley, logistic", game, *controls, np.arange(n), truth.mean, truth.stderr**2, np.zeros_like(values), ""
+        "Data Shapley, logistic", game, *controls, np.arange(n), truth.mean, truth.stderr**2, np.zeros_like(values)
     )
 
 
@@ -273,6 +308,15 @@ def largest_z(case: Case, game: Any, samples: int, runs: int, seed: int) -> tupl
     return float(z.max()), float(stats.norm.isf(FALSE_ALARM / (2 * z.size)))
 
 
+def told(learning: Learning, table: Table) -> str:
+    fewer, evaluations = (table[f"{PLAIN}, controlled", column] for column in ("fewer", "evaluations"))
+    return (
+        f"taught by {learning.evaluations:,} evaluations, once: even after {learning.broken_even(evaluations, fewer):.0f} inputs "
+        f"of {evaluations:.0f}; an evaluation of the cheap network takes {learning.time:.2f} of the model's time, so that "
+        f"plain permutations take {learning.fewer_seconds(fewer):.2f} times the seconds for the same error"
+    )
+
+
 def draw(tables: dict[str, list[Table]], path: Path) -> None:
     figure, axes = new_figure(len(tables), (4.2 * len(tables), 3.6))
     shown = {
@@ -301,7 +345,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
     parser.add_argument("--games", nargs="+", choices=("adult", "vit", "knn"), default=["adult", "vit", "knn"])
     parser.add_argument(
-        "--vit", type=Path, default=None, help="folder with fashion_vit.safetensors; trained there if missing"
+        "--vit", type=Path, default=None, help="folder with fashion_vit_49.safetensors; trained there if missing"
     )
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
     parser.add_argument("--seed", type=int, default=0)
@@ -324,12 +368,15 @@ def main(arguments: list[str] | None = None) -> None:
             tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, methods))
             print(tables[case.name][-1], "\n", flush=True)
         for what, game in (("controlled permutations", case.controlled), ("the same with wrong values", case.wrong)):
-            z, limit = largest_z(case, game, 100 if which == "knn" else 20, 2 * runs, given.seed)
+            samples = {"adult": 20, "vit": 10, "knn": 100}[which]
+            z, limit = largest_z(case, game, samples, 2 * runs, given.seed)
             verdict = "contradicted" if z > limit else "no contradiction"
             print(
                 f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}",
                 flush=True,
             )
+        if case.learning is not None:
+            print(told(case.learning, tables[case.name][-1]))
         print()
     if given.out:
         draw(tables, given.out / "control_variates.png")

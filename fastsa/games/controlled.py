@@ -73,7 +73,9 @@ class Controlled:
         self._values = _of_players(game, values)
         self._values_stderr = None if values_stderr is None else _of_cells("values_stderr", game, values_stderr)
         if self._values_stderr is not None and self._values_stderr.min() < 0:
-            raise ValueError(f"values_stderr holds {self._values_stderr.min()}; expected standard errors, none negative.")
+            raise ValueError(
+                f"values_stderr holds {self._values_stderr.min()}; expected standard errors, none negative."
+            )
         scales = self.scale if isinstance(self.scale, float) else self.scale.tolist()
         digest = hashlib.sha256(repr((game.fingerprint, surrogate.fingerprint, scales, self._values.shape)).encode())
         digest.update(self._values.data)
