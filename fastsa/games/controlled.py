@@ -179,6 +179,7 @@ def _scale(given: Any, n_outputs: int) -> float | NDArray[np.float64]:
     if np.ndim(given) == 0:
         return _checks.number("scale", given)
     scale = np.array(given, dtype=np.float64)
+    scale.setflags(write=False)
     if scale.shape != (n_outputs,) or not np.isfinite(scale).all():
         raise ValueError(f"scale is {given}; expected a finite number, or one for each of {n_outputs} outputs.")
     return scale
