@@ -1,6 +1,7 @@
 r"""Claim: a network distilled from the model is a control variate that saves most evaluations and leaves labels unbiased.
 
-    python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER] [--out FOLDER] [--seed 0]
+    python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER]
+        [--blocks 0 1 3] [--out FOLDER] [--seed 0]
 
 Two games of the attribution experiments (Adult, 13 players, one drawn background row per sample; the Fashion ViT, 49 patches,
 ten outputs): a cheap network learns the model's outputs on masked inputs that are not explained. On the ViT it is three of
@@ -204,12 +205,12 @@ def adult_case(adult: data.Table, small: bool, seed: int) -> Case:
     )
 
 
-def vit_case(sets: dict[str, Any], small: bool, seed: int, kept: Path | None) -> Case:
+def vit_case(sets: dict[str, Any], small: bool, seed: int, kept: Path | None, blocks: tuple[int, ...]) -> Case:
     n_items, n_others, pairs, epochs = (3, 4, 512, 1) if small else (12, 16, 40_000, 2)
     images, classes = (torch.from_numpy(a) for a in sets["train"])
     _, surrogate = fashion_vit.models(images, classes, fashion_vit.SMALL if small else fashion_vit.HEADLINE, kept)
     net = shortened.stand_in(
-        surrogate, images, 49, blocks=(0, 1, 3), pairs=pairs, epochs=epochs, seed=seed, kept=None if small else kept
+        surrogate, images, 49, blocks=blocks, pairs=pairs, epochs=epochs, seed=seed, kept=None if small else kept
     )
     model = vit.Probabilities(surrogate).eval()
     shown = torch.from_numpy(sets["test"][0])[: n_items + n_others]
@@ -351,13 +352,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--vit", type=Path, default=None, help="folder with fashion_vit_49.safetensors; trained there if missing"
     )
+    parser.add_argument("--blocks", type=int, nargs="+", default=[0, 1, 3], help="of the ViT's that its control keeps")
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     folder = data.folder(given.data_dir)
     make: dict[str, Callable[[], Case]] = {
         "adult": lambda: adult_case(data.adult(folder), given.small, given.seed),
-        "vit": lambda: vit_case(data.fashion_mnist(folder), given.small, given.seed, given.vit),
+        "vit": lambda: vit_case(data.fashion_mnist(folder), given.small, given.seed, given.vit, tuple(given.blocks)),
         "knn": lambda: knn_case(data.adult(folder), given.small, given.seed),
     }
     budgets = {"adult": [140, 420], "vit": [500], "knn": [10 * 101, 30 * 101]}
