@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -199,3 +200,23 @@ def test_plain_permutations_take_so_many_times_the_seconds_of_controlled_ones():
     assert learning.fewer_seconds(fewer) == pytest.approx(1 / products.min(), rel=1e-6)
     assert learning.broken_even(500, fewer) == pytest.approx(80_000 / 1500)
     assert learning.broken_even(500, 0.9) == np.inf
+
+
+def test_the_z_test_knows_that_its_variances_are_of_few_samples(monkeypatch):
+    """20,000 unbiased labels of 2 x 4 samples: the largest ratio is that of t, far beyond the normal's; a bias is still seen."""
+    shift, rng = np.zeros((1, 20_000, 1)), np.random.default_rng(0)
+
+    def collect(game, estimator, samples, items, seed, role="certify"):
+        drawn = shift + np.random.default_rng(seed).normal(size=(samples, 1, 20_000, 1))
+        return SimpleNamespace(mean=drawn.mean(axis=0), stderr=drawn.std(axis=0, ddof=1) / np.sqrt(samples))
+
+    monkeypatch.setattr(control_variates, "collect", collect)
+    nothing = np.zeros((1, 20_000, 1))
+    truth = 0.01 * rng.normal(size=nothing.shape)
+    case = control_variates.Case("", None, None, None, np.arange(1), truth, nothing + 1e-4, nothing, 50, np.inf)
+    runs = [collect(None, None, 4, None, 1000 + run) for run in range(2)]
+    ratios = np.mean([r.mean for r in runs], axis=0) / np.sqrt(np.mean([r.stderr**2 for r in runs], axis=0) / 2)
+    z, limit = control_variates.largest_z(case, None, 4, 2, 0)
+    assert z < limit < 0.7 * np.abs(ratios).max()
+    shift[0, 7] = 12.0
+    assert control_variates.largest_z(case, None, 4, 2, 0)[0] > limit
