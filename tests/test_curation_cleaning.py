@@ -97,6 +97,26 @@ def test_ideal_values_do_what_the_truth_does_and_their_reverse_does_harm(table, 
     assert table["as given", "gain"] is None and abs(table["random filter", "gain"]) < 0.05
 
 
+def test_the_table_tells_how_many_classes_are_new_and_how_many_of_them_right(table):
+    told = {name: (table[name, "changed"], table[name, "put right"]) for name in table.names}
+    assert told["ideal, relabel"] == (20, 1.0) == told["true classes"] and told["reverse, relabel"] == (20, 0.0)
+    assert {told[name] for name in table.names if name not in ("ideal, relabel", "reverse, relabel", "true classes")} == {
+        (0, None)
+    }
+
+
+def test_a_pair_of_what_relabels_is_cleaned_in_the_order_of_its_values(noisy):
+    X, y, y_true, X_test, y_test = noisy
+    rng = np.random.default_rng(23)
+    under_all, values = rng.normal(size=(100, 2)), rng.normal(size=100)
+    table = cleaning_table({}, X, y, X_test, y_test, share=0.3, relabel={"a": (under_all, values)}, y_true=y_true)
+    cleaned = clean(under_all, y, share=0.3, values=values)
+    assert cleaned.changed.tolist() != clean(under_all, y, share=0.3).changed.tolist()
+    assert table["a, relabel", "changed"] == cleaned.changed.sum()
+    assert table["a, relabel", "put right"] == np.mean(cleaned.y[cleaned.changed] == y_true[cleaned.changed])
+    assert table["a, relabel", "wrong classes"] == np.sum(cleaned.y != y_true)
+
+
 def test_log_loss_is_of_predictions_mixed_with_a_uniform_one(table):
     certain = -np.log(0.99 + 0.01 / 2)
     never = -np.log(0.01 / 2)
@@ -132,6 +152,7 @@ ALL = np.zeros((4, 2))
         (lambda: cleaning_table(V, X, Y, X, Y, share=0.5, relabel=ALL), TypeError, "relabel is a ndarray"),
         (lambda: cleaning_table(V, X, Y, X, Y, share=0.5, relabel={"b": ALL[:2]}), ValueError, r"relabel\['b'\]"),
         (lambda: cleaning_table(V, X, Y, X, Y, share=0.5, relabel={"b": ALL[:, :1]}), ValueError, r"relabel\['b'\]"),
+        (lambda: cleaning_table(V, X, Y, X, Y, share=0.5, relabel={"b": (ALL, [1.0])}), ValueError, "expected 4"),
         (lambda: cleaning_table(V, X, Y, X, Y, share=0.5, y_true=Y + 7), ValueError, "y_true has the class .*7"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class NoisySet:
 
 def load(name: str, folder: Path, *, points: int, val: int, test: int, flipped: float, seed: int) -> NoisySet:
     """Points drawn by `seed`; a share `flipped` of the pool gets one of the other classes, all alike likely."""
-    X, label = {"adult": _adult, "covertype": _covertype, "fars": _fars, "cifar10": _cifar10}[name](folder)
+    X, label = _whole(name, folder)
     classes, y = np.unique(label, return_inverse=True)
     rng = np.random.default_rng([seed, 2024])
     order = rng.permutation(y.size)[: points + val + test]
@@ -51,6 +52,12 @@ def load(name: str, folder: Path, *, points: int, val: int, test: int, flipped: 
         X[test_rows].astype(np.float64),
         y[test_rows],
     )
+
+
+@lru_cache(maxsize=1)
+def _whole(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """All points of a set and their classes, read once for all seeds."""
+    return {"adult": _adult, "covertype": _covertype, "fars": _fars, "cifar10": _cifar10}[name](folder)
 
 
 def _adult(folder: Path) -> tuple[np.ndarray, np.ndarray]:

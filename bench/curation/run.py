@@ -1,82 +1,132 @@
 r"""What values are for, on noisy sets: every table of fastsa.curation, every method on the same points.
 
-    python bench/curation/run.py --data-dir DATA --out FIGURES
+    python bench/curation/run.py --data-dir DATA --out FIGURES --keep VALUES
 
 The data folder, or FASTSA_DATA, holds adult.npz, fars.npz, cifar10_mobilenetv2.npz and cifar10_train.npz. Amortized
 values and Monte Carlo have the same labels: fastsa.DataValuator with its defaults, whose utility is the validation
 accuracy of a logistic regression, and --samples labels per point. The rows that begin with "log-loss" are the same with
-the log-loss for a utility. Detection is repeated for --seeds seeds (other points, flips, labels, networks); the other
-tables are of the first. Retrained models are logistic regressions on the features as given, the learner of the utility.
-With --truth, accuracy values of the first seed are measured with so many samples per point, to see what better
-estimates of them would find.
+the log-loss for a utility. Retrained models are logistic regressions on the features as given, the utility's learner.
+
+Detection, removal and cleaning are repeated for --seeds seeds (other points, flips, labels, networks), and amortized
+values compared with Monte Carlo and the best KNN-Shapley by paired differences. The full tables, addition and selection
+are of the first seed. With --keep, values and measures are stored as they are made, and a run that was cut goes on. With
+--truth, accuracy values of the first seed are measured with so many samples per point.
+
+The pool is the largest of 500, 1,000 and 2,000 points in which wrong classes matter: putting them right gains at least
+0.03 of test accuracy, five of its standard errors, on each of the three sets. --headroom prints these gains, on seeds
+that nothing else uses; no value has a part in them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import over_seeds
+from learner import Learner
 from noisy_sets import NoisySet, load
-from sklearn.linear_model import LogisticRegression
+from over_seeds import Measures
 from threadpoolctl import threadpool_limits
+from valued import AMORTIZED, MARGIN, MONTE_CARLO, PREFIXES, Valued, key, value
 
 import fastsa
 from fastsa import curation
 from fastsa.display import Table
 
 SETS = ("adult", "fars", "cifar10")
-AMORTIZED, MONTE_CARLO, MARGIN = "amortized", "Monte Carlo, whole budget", "amortized, value margin"
-UTILITIES = {"": "accuracy", "log-loss: ": "log_loss"}
-DRAWN = (
-    AMORTIZED,
-    MONTE_CARLO,
-    "KNN-Shapley, k=5",
-    "Data-OOB",
-    "log-loss: " + AMORTIZED,
-    "classifier's margin",
-    "random",
-)
+DRAWN = (AMORTIZED, MONTE_CARLO, "KNN-Shapley, k=5", "Data-OOB", "classifier's margin", "random")
+_HEADROOM_SEEDS = (100, 101, 102)
+_FEW = 2  # resamples where nobody reads the interval
 
 
-@dataclass(frozen=True)
-class Valued:
-    """A noisy set, values of every method (low is suspicious), and amortized values under every class by utility."""
-
-    data: NoisySet
-    methods: dict[str, np.ndarray]
-    under_all: dict[str, np.ndarray]
-
-
-def value(name: str, seed: int, given: argparse.Namespace) -> Valued:
-    data = load(
-        name,
-        given.data_dir,
-        points=given.points,
-        val=given.val,
-        test=given.test,
-        flipped=given.flipped,
-        seed=seed,
+def tables(
+    name: str, valued: Valued, given: argparse.Namespace, resamples: int
+) -> tuple[curation.DetectionTable, curation.CurveTable, Table]:
+    """Detection, removal and cleaning, every method on the points of one seed."""
+    data, methods = valued.data, valued.methods
+    found = curation.detection_table(
+        methods, data.is_mislabeled, resamples=min(resamples, 300), title=f"{name}: detection"
     )
-    methods, under_all = {}, {}
-    for which, score in UTILITIES.items():
-        utility = fastsa.utilities.Logistic(score=score)
-        valuator = fastsa.DataValuator(utility, samples=given.samples, seed=seed, n_threads=given.threads)
-        valuator.fit(data.X, data.y, data.X_val, data.y_val, progress=False)
-        under_all[which + AMORTIZED] = valuator.predict_all(data.X)
-        methods[which + AMORTIZED] = valuator.values_
-        methods[which + MONTE_CARLO] = valuator.labels_.mean[:, 0]
-        methods[which + MARGIN] = curation.value_margin(under_all[which + AMORTIZED], data.y)
-    methods |= curation.baseline_values(
-        data.X, data.y, data.X_val, data.y_val, n_estimators=given.trees, seed=seed, n_threads=given.threads
+    points = (data.X, data.y, data.X_test, data.y_test)
+    options = {"repeats": given.repeats, "model": Learner(), "resamples": resamples}
+    removal = curation.removal_curves(methods, *points, title=f"{name}: removal of the lowest", **options)
+    cleaning = curation.cleaning_table(
+        methods,
+        *points,
+        share=given.flipped,
+        relabel=proposals(valued),
+        y_true=data.y_true,
+        title=f"{name}: cleaning",
+        **options,
     )
-    return Valued(data, methods, under_all)
+    return found, removal, cleaning
 
 
-def measured(data: NoisySet, given: argparse.Namespace) -> str:
+def proposals(valued: Valued) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What relabels: values under every class where a method has them, else a classifier that has not seen the point."""
+    proposed = {name: (valued.held_out, values) for name, values in valued.methods.items()}
+    for name, under_all in valued.under_all.items():
+        margin = name.removesuffix(AMORTIZED) + MARGIN
+        proposed |= {which: (under_all, valued.methods[which]) for which in (name, margin)}
+        proposed[name + ", class by classifier"] = (valued.held_out, valued.methods[name])
+    return proposed
+
+
+def measures(found: curation.DetectionTable, removal: curation.CurveTable, cleaning: Table) -> Measures:
+    """What is compared over seeds, from the three tables of one."""
+    methods = found.names[:-1]
+    measured = {measure: {name: found[name, measure] for name in methods} for measure in ("AUROC", "AUPRC")}
+    measured["removal, area"] = {name: removal[name, "area"] for name in methods}
+    for arm, told in (("filter", "filtered"), ("relabel", "relabelled")):
+        arms = [name for name in cleaning.names if name.endswith(f", {arm}")]
+        for column in ("accuracy", "log-loss", "put right") if arm == "relabel" else ("accuracy", "log-loss"):
+            measured[f"{told}, {column}"] = {name.removesuffix(f", {arm}"): cleaning[name, column] for name in arms}
+    for name in ("as given", "perfect filter", "true classes"):
+        for told in ("filtered", "relabelled"):
+            measured[f"{told}, accuracy"][name] = cleaning[name, "accuracy"]
+            measured[f"{told}, log-loss"][name] = cleaning[name, "log-loss"]
+    return measured
+
+
+def measured_seed(name: str, seed: int, given: argparse.Namespace) -> Measures:
+    """The measures of one seed, read where an earlier run kept them."""
+    kept = None if given.keep is None else given.keep / f"{key(name, seed, given)}-repeats{given.repeats}.json"
+    if kept is not None and kept.exists():
+        return json.loads(kept.read_text())
+    measured = measures(*tables(name, value(name, seed, given), given, _FEW))
+    if kept is not None:
+        kept.write_text(json.dumps(measured))
+    return measured
+
+
+def first_seed(name: str, given: argparse.Namespace) -> None:
+    """The full tables and figures of the first seed, with intervals over points; addition and selection."""
+    valued = value(name, 0, given)
+    data, methods = valued.data, valued.methods
+    found, removal, cleaning = tables(name, valued, given, 1000)
+    points = (data.X, data.y, data.X_test, data.y_test)
+    options = {"repeats": given.repeats, "model": Learner()}
+    addition = curation.addition_curves(methods, *points, title=f"{name}: addition of the highest", **options)
+    sizes = [given.points // 20, given.points // 10, given.points // 4, given.points // 2]
+    selection = curation.selection_curves(
+        methods, *points, sizes=sizes, title=f"{name}: selection of the highest, by class", **options
+    )
+    for table in (found, removal, cleaning, addition, selection):
+        print(f"\n{table}", flush=True)
+    if given.truth:
+        print(f"\n{measured_values(data, given)}", flush=True)
+    if given.out is not None:
+        shown = {"detection": found, "removal": removal, "addition": addition, "selection": selection}
+        for kind, table in shown.items():
+            drawn = [row for row in table.names if row.removeprefix("log-loss: ") in DRAWN]
+            table.figure(drawn).savefig(given.out / f"{name}-{kind}.png", dpi=110)
+
+
+def measured_values(data: NoisySet, given: argparse.Namespace) -> str:
     """How well accuracy values find wrong classes when they are measured with many samples, in a sentence."""
     game = fastsa.games.DataGame(fastsa.utilities.Logistic(), data.X, data.y, data.X_val, data.y_val)
     largest = min(999, given.points)
@@ -91,88 +141,28 @@ def measured(data: NoisySet, given: argparse.Namespace) -> str:
     )
 
 
-def over_seeds(tables: list[curation.DetectionTable], title: str) -> Table:
-    """Mean and range of AUROC and AUPRC, and on how many seeds the amortized values are ahead."""
+def headroom(given: argparse.Namespace) -> None:
+    """What wrong classes cost a model trained on them, by the size of the pool."""
     rows = []
-    for name in tables[0].names[:-1]:
-        cells: list[object] = [name]
-        for measure in ("AUROC", "AUPRC"):
-            found = [table[name, measure] for table in tables]
-            behind = sum(table[AMORTIZED, measure] > table[name, measure] for table in tables)
-            cells += [float(np.mean(found)), (min(found), max(found)), None if name == AMORTIZED else behind]
-        rows.append(tuple(cells))
-    columns = ("", "AUROC", "range", "amortized ahead", "AUPRC", "range ", "amortized ahead ")
-    notes = (f"means over {len(tables)} seeds; amortized ahead: on how many of them.",)
-    return Table(columns, tuple(rows), notes, title)
+    for name in given.sets:
+        for points in (500, 1000, 2000):
+            gains = []
+            for seed in _HEADROOM_SEEDS:
+                sizes = {"points": points, "val": given.val, "test": given.test}
+                data = load(name, given.data_dir, **sizes, flipped=given.flipped, seed=seed)
+                right = [
+                    Learner().fit(data.X, y).predict(data.X_test) == data.y_test for y in (data.y, data.y_true)
+                ]
+                gains.append([right[0].mean(), right[1].mean(), right[1].mean() - right[0].mean()])
+            rows.append((f"{name}, {points:,} points", *map(float, np.mean(gains, axis=0))))
+    notes = (f"test accuracy, means over {len(_HEADROOM_SEEDS)} seeds, {given.flipped:.0%} wrong classes",)
+    print(Table(("", "as given", "true classes", "gain"), tuple(rows), notes), flush=True)
 
 
-def verdict(name: str, which: str, tables: list[curation.DetectionTable]) -> str:
-    """Whether amortized values are ahead of Monte Carlo, and of the best KNN-Shapley, by mean AUROC and AUPRC."""
-    said, ours = [], which + AMORTIZED
-    for measure in ("AUROC", "AUPRC"):
-        mean = {row: float(np.mean([table[row, measure] for table in tables])) for row in tables[0].names}
-        best_knn = max(value for row, value in mean.items() if row.startswith("KNN-Shapley"))
-        for what, other in (("Monte Carlo", mean[which + MONTE_CARLO]), ("the best KNN-Shapley", best_knn)):
-            won = "beats" if mean[ours] > other else "loses to"
-            said.append(f"{won} {what} in {measure} ({mean[ours]:.3f}, {other:.3f})")
-    return f"{name}, {ours}: " + "; ".join(said) + "."
-
-
-def downstream(name: str, valued: Valued, given: argparse.Namespace) -> None:
-    """Removal, addition, cleaning and selection with retrained models."""
-    data, methods = valued.data, valued.methods
-    points = (data.X, data.y, data.X_test, data.y_test)
-    options = {"repeats": given.repeats, "model": LogisticRegression(max_iter=1000)}
-    removal = curation.removal_curves(methods, *points, title=f"{name}: removal of the lowest", **options)
-    addition = curation.addition_curves(methods, *points, title=f"{name}: addition of the highest", **options)
-    cleaning = curation.cleaning_table(
-        methods,
-        *points,
-        share=given.flipped,
-        relabel=valued.under_all,
-        y_true=data.y_true,
-        title=f"{name}: cleaning",
-        **options,
-    )
-    sizes = [given.points // 20, given.points // 10, given.points // 4, given.points // 2]
-    selection = curation.selection_curves(
-        methods, *points, sizes=sizes, title=f"{name}: selection of the highest, by class", **options
-    )
-    for table in (removal, addition, cleaning, selection):
-        print(f"\n{table}", flush=True)
-    for kind, table in (("removal", removal), ("addition", addition), ("selection", selection)):
-        save(table, name, kind, given)
-
-
-def save(table: curation.DetectionTable | curation.CurveTable, name: str, kind: str, given: argparse.Namespace) -> None:
-    if given.out is not None:
-        table.figure(DRAWN).savefig(given.out / f"{name}-{kind}.png", dpi=110)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("FASTSA_DATA"))
-    parser.add_argument("--out", type=Path, help="folder for the figures; none without it")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--points", type=int, default=2000)
-    parser.add_argument("--val", type=int, default=1000)
-    parser.add_argument("--test", type=int, default=5000)
-    parser.add_argument("--flipped", type=float, default=0.1)
-    parser.add_argument("--samples", type=int, default=10)
-    parser.add_argument("--trees", type=int, default=200)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--truth", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=None)
-    given = parser.parse_args()
-    if given.data_dir is None:
-        parser.error("no data folder: give --data-dir or set FASTSA_DATA.")
-    given.data_dir = Path(given.data_dir)
-    if given.out is not None:
-        given.out.mkdir(parents=True, exist_ok=True)
-    # Small fits gain nothing from threads of the BLAS, and lose a hundredfold where other work wants the processors.
-    with threadpool_limits(1):
-        report(given)
+def contestants(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Amortized values and their margin, each with the Monte Carlo on the same labels."""
+    prefixes = [PREFIXES[score] for score in given.utilities]
+    return [(which + ours, which + MONTE_CARLO) for which in prefixes for ours in (AMORTIZED, MARGIN)]
 
 
 def report(given: argparse.Namespace) -> None:
@@ -180,35 +170,46 @@ def report(given: argparse.Namespace) -> None:
     verdicts = []
     for name in given.sets:
         start = time.perf_counter()
-        tables, first = [], None
-        for seed in range(given.seeds):
-            valued = value(name, seed, given)
-            first = first or valued
-            tables.append(
-                curation.detection_table(
-                    valued.methods, valued.data.is_mislabeled, seed=seed, title=f"{name}: detection, seed {seed}"
-                )
-            )
-        print(f"\n{tables[0]}\n\n{over_seeds(tables, f'{name}: detection over seeds')}", flush=True)
-        for which in first.under_all:
-            right = highest_is_true(first, which)
-            print(
-                f"\n{which}: the class of the highest value is the true one of {right[0]:.1%} of all points, "
-                f"of {right[1]:.1%} of the wrong."
-            )
-        if given.truth:
-            print(f"\n{measured(first.data, given)}", flush=True)
-        save(tables[0], name, "detection", given)
-        downstream(name, first, given)
+        seeds = [measured_seed(name, seed, given) for seed in range(given.seeds)]
+        print(f"\n{over_seeds.means(seeds, f'{name}: over seeds')}", flush=True)
+        for ours, other in contestants(given):
+            print(f"\n{over_seeds.contest(seeds, ours, other, f'{name}: {ours}')}", flush=True)
+        if not given.brief:
+            first_seed(name, given)
         print(f"\n{name} took {time.perf_counter() - start:.0f} s.\n", flush=True)
-        verdicts += [verdict(name, which, tables) for which in UTILITIES]
+        verdicts += [f"{name}, {over_seeds.verdict(seeds, ours, other)}" for ours, other in contestants(given)]
     print("\n".join(verdicts))
 
 
-def highest_is_true(valued: Valued, which: str) -> tuple[float, float]:
-    """How often the class of the highest amortized value is the true one: among all points, among the wrong ones."""
-    right = valued.under_all[which].argmax(axis=1) == valued.data.y_true
-    return float(right.mean()), float(right[valued.data.is_mislabeled].mean())
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("FASTSA_DATA"))
+    parser.add_argument("--out", type=Path, help="folder for the figures; none without it")
+    parser.add_argument("--keep", type=Path, help="folder for values and measures, from which a cut run goes on")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--points", type=int, default=1000)
+    parser.add_argument("--val", type=int, default=1000)
+    parser.add_argument("--test", type=int, default=5000)
+    parser.add_argument("--flipped", type=float, default=0.25)
+    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--utilities", nargs="+", choices=list(PREFIXES), default=list(PREFIXES))
+    parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--truth", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--brief", action="store_true", help="only what is measured over seeds")
+    parser.add_argument("--headroom", action="store_true", help="only what wrong classes cost, by the size of the pool")
+    given = parser.parse_args()
+    if given.data_dir is None:
+        parser.error("no data folder: give --data-dir or set FASTSA_DATA.")
+    given.data_dir = Path(given.data_dir)
+    for folder in (given.out, given.keep):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    # Small fits gain nothing from threads of the BLAS, and lose a hundredfold where other work wants the processors.
+    with threadpool_limits(1):
+        (headroom if given.headroom else report)(given)
 
 
 if __name__ == "__main__":

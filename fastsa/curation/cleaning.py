@@ -76,15 +76,18 @@ def cleaning_table(
     Parameters
     ----------
     methods : dict from names to values [n]. Each is an arm "<name>, filter": the `share` of lowest value is dropped.
-    relabel : dict from names to values under every class [n, classes]. Each is an arm "<name>, relabel", see `clean`.
+    relabel : dict from names to values under every class [n, classes], or to pairs of these and of values [n] that say
+        which points are looked at first. Each is an arm "<name>, relabel", see `clean`. For values that know the class a
+        point has and no other, give what proposes a class in the first place of the pair, such as held-out logits.
     y_true : the true classes [n] where they are known; adds the arms "perfect filter", which drops all wrong classes
         and nothing else, and "true classes", which puts them right.
     X, y, X_test, y_test, model, repeats, resamples, seed : as in fastsa.curation.removal_curves. The arms "as given"
         and "random filter", the mean of `repeats` draws, are always there.
 
-    Columns: points trained on; wrong classes among them, where they are known; test accuracy; "gain" over as given,
-    with its 95 % bootstrap interval over test points; log-loss in nats, every prediction mixed with 1 % of a uniform
-    one.
+    Columns: points trained on; wrong classes among them, where they are known; "changed", the points with another class
+    than given; "put right", the share of these that have the true one, where it is known; test accuracy; "gain" over as
+    given, with its 95 % bootstrap interval over test points; log-loss in nats, every prediction mixed with 1 % of a
+    uniform one.
 
     Raises ValueError or TypeError where these do not fit, and BackendUnavailable without scikit-learn.
 
@@ -107,7 +110,7 @@ def cleaning_table(
     start = task.right(np.arange(task.n))
     rows = [_row(name, draws, task, truth, start, resamples) for name, draws in arms.items()]
     return Table(
-        ("", "points", "wrong classes", "accuracy", "gain", "95 % gain", "log-loss"),
+        ("", "points", "wrong classes", "changed", "put right", "accuracy", "gain", "95 % gain", "log-loss"),
         tuple(rows),
         (
             f"{task.n:,} points, {task.y_test.size:,} test points; a filter drops the lowest {100 * share:g} % of the "
@@ -136,10 +139,12 @@ def _arms(
     arms = {_AS_GIVEN: [(everyone, task.y)], _AT_RANDOM: [(rows, task.y) for rows in chance]}
     for name, values in named.items():
         arms[f"{name}, filter"] = [(inputs.lowest_first(values)[dropped:], task.y)]
-    for name, values_all in _relabelled(relabel).items():
+    classes = np.arange(task.classes.size)
+    for name, proposed in _relabelled(relabel).items():
+        values_all, values = proposed if isinstance(proposed, tuple) and len(proposed) == 2 else (proposed, None)
         table = inputs.all_values(f"relabel[{name!r}]", values_all, task.n)
-        classes = np.arange(task.classes.size)
-        arms[f"{name}, relabel"] = [(everyone, clean(table, task.y, share=share, classes=classes).y.astype(np.int32))]
+        cleaned = clean(table, task.y, share=share, values=values, classes=classes)
+        arms[f"{name}, relabel"] = [(everyone, cleaned.y.astype(np.int32))]
     if truth is not None:
         arms[_PERFECT] = [(np.flatnonzero(task.y == truth), task.y)]
         arms[_TRUE] = [(everyone, truth)]
@@ -165,6 +170,8 @@ def _row(
     right = np.mean([right for right, _ in judged], axis=0)
     losses = [loss.mean() for _, loss in judged if loss is not None]
     wrong = None if truth is None else float(np.mean([np.sum(c[rows] != truth[rows]) for rows, c in draws]))
+    changed = draws[0][1] != task.y
+    put_right = None if truth is None or not changed.any() else float(np.mean((draws[0][1] == truth)[changed]))
     gain: tuple[Any, Any] = (None, None)
     if name != _AS_GIVEN:
         spread = interval(lambda a, b: np.mean(a - b), right, start, resamples=resamples, seed=task.seed)
@@ -173,6 +180,8 @@ def _row(
         name,
         draws[0][0].size,
         wrong,
+        int(changed.sum()),
+        put_right,
         float(right.mean()),
         *gain,
         float(np.mean(losses)) if losses else None,
