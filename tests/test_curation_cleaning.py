@@ -100,9 +100,9 @@ def test_ideal_values_do_what_the_truth_does_and_their_reverse_does_harm(table, 
 def test_the_table_tells_how_many_classes_are_new_and_how_many_of_them_right(table):
     told = {name: (table[name, "changed"], table[name, "put right"]) for name in table.names}
     assert told["ideal, relabel"] == (20, 1.0) == told["true classes"] and told["reverse, relabel"] == (20, 0.0)
-    assert {told[name] for name in table.names if name not in ("ideal, relabel", "reverse, relabel", "true classes")} == {
-        (0, None)
-    }
+    assert {
+        told[name] for name in table.names if name not in ("ideal, relabel", "reverse, relabel", "true classes")
+    } == {(0, None)}
 
 
 def test_a_pair_of_what_relabels_is_cleaned_in_the_order_of_its_values(noisy):

@@ -20,7 +20,6 @@ that nothing else uses; no value has a part in them.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -31,49 +30,88 @@ from learner import Learner
 from noisy_sets import NoisySet, load
 from over_seeds import Measures
 from threadpoolctl import threadpool_limits
-from valued import AMORTIZED, MARGIN, MONTE_CARLO, PREFIXES, Valued, key, value
+from valued import (
+    AMORTIZED,
+    MARGIN,
+    MONTE_CARLO,
+    PREFIXES,
+    Values,
+    baseline_key,
+    drawn_key,
+    from_labels,
+    kept_numbers,
+    key,
+    points,
+    without_labels,
+)
 
 import fastsa
 from fastsa import curation
 from fastsa.display import Table
 
 SETS = ("adult", "fars", "cifar10")
+MARKS = ("as given", "random filter", "perfect filter", "true classes")
 DRAWN = (AMORTIZED, MONTE_CARLO, "KNN-Shapley, k=5", "Data-OOB", "classifier's margin", "random")
 _HEADROOM_SEEDS = (100, 101, 102)
 _FEW = 2  # resamples where nobody reads the interval
 
 
-def tables(
-    name: str, valued: Valued, given: argparse.Namespace, resamples: int
-) -> tuple[curation.DetectionTable, curation.CurveTable, Table]:
-    """Detection, removal and cleaning, every method on the points of one seed."""
-    data, methods = valued.data, valued.methods
-    found = curation.detection_table(
-        methods, data.is_mislabeled, resamples=min(resamples, 300), title=f"{name}: detection"
-    )
-    points = (data.X, data.y, data.X_test, data.y_test)
-    options = {"repeats": given.repeats, "model": Learner(), "resamples": resamples}
-    removal = curation.removal_curves(methods, *points, title=f"{name}: removal of the lowest", **options)
-    cleaning = curation.cleaning_table(
-        methods,
-        *points,
-        share=given.flipped,
-        relabel=proposals(valued),
-        y_true=data.y_true,
-        title=f"{name}: cleaning",
-        **options,
-    )
-    return found, removal, cleaning
+class Seed:
+    """One set with the points and flips of one seed; values and measures of its methods, made once."""
 
+    def __init__(self, name: str, seed: int, given: argparse.Namespace) -> None:
+        self.name, self.seed, self.given = name, seed, given
+        self.data = points(name, seed, given)
+        self.without_labels = without_labels(self.data, seed, given, self._path(f"{baseline_key(given)}.npz"))
 
-def proposals(valued: Valued) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What relabels: values under every class where a method has them, else a classifier that has not seen the point."""
-    proposed = {name: (valued.held_out, values) for name, values in valued.methods.items()}
-    for name, under_all in valued.under_all.items():
-        margin = name.removesuffix(AMORTIZED) + MARGIN
-        proposed |= {which: (under_all, valued.methods[which]) for which in (name, margin)}
-        proposed[name + ", class by classifier"] = (valued.held_out, valued.methods[name])
-    return proposed
+    def from_labels(self, samples: int) -> list[Values]:
+        made = []
+        for score in self.given.utilities:
+            path = self._path(f"{drawn_key(score, samples)}.npz")
+            held_out, n_threads = self.without_labels.held_out, self.given.threads
+            made.append(from_labels(self.data, self.seed, score, samples, held_out, path, n_threads))
+        return made
+
+    def values(self, samples: int) -> Values:
+        return self.without_labels.joined(self.from_labels(samples))
+
+    def measures(self, samples: int) -> Measures:
+        """Every measure of every method. The parts are kept apart, so that no budget measures the baselines again."""
+        named = [(baseline_key(self.given), self.without_labels)]
+        named += zip(
+            [drawn_key(score, samples) for score in self.given.utilities], self.from_labels(samples), strict=True
+        )
+        measured: Measures = {}
+        for part, values in named:
+            path = self._path(f"{part}-{self.given.repeats}.json")
+            found = kept_numbers(lambda values=values: measures(*self.tables(values, _FEW)), path)
+            for measure, numbers in found.items():
+                measured.setdefault(measure, {}).update(numbers)
+        return measured
+
+    def tables(self, values: Values, resamples: int) -> tuple[curation.DetectionTable, curation.CurveTable, Table]:
+        """Detection, removal and cleaning, every method on the same points."""
+        data, name = self.data, self.name
+        found = curation.detection_table(
+            values.methods, data.is_mislabeled, resamples=min(resamples, 300), title=f"{name}: detection"
+        )
+        task = (values.methods, data.X, data.y, data.X_test, data.y_test)
+        options = {"repeats": self.given.repeats, "model": Learner(), "resamples": resamples}
+        removal = curation.removal_curves(*task, title=f"{name}: removal of the lowest", **options)
+        cleaning = curation.cleaning_table(
+            *task,
+            share=self.given.flipped,
+            relabel=values.proposals(),
+            y_true=data.y_true,
+            title=f"{name}: cleaning",
+            **options,
+        )
+        return found, removal, cleaning
+
+    def _path(self, ending: str) -> Path | None:
+        return (
+            None if self.given.keep is None else self.given.keep / f"{key(self.name, self.seed, self.given)}-{ending}"
+        )
 
 
 def measures(found: curation.DetectionTable, removal: curation.CurveTable, cleaning: Table) -> Measures:
@@ -82,38 +120,29 @@ def measures(found: curation.DetectionTable, removal: curation.CurveTable, clean
     measured = {measure: {name: found[name, measure] for name in methods} for measure in ("AUROC", "AUPRC")}
     measured["removal, area"] = {name: removal[name, "area"] for name in methods}
     for arm, told in (("filter", "filtered"), ("relabel", "relabelled")):
-        arms = [name for name in cleaning.names if name.endswith(f", {arm}")]
+        arms = [name for name in cleaning.names if name.endswith(f", {arm}") and name not in MARKS]
         for column in ("accuracy", "log-loss", "put right") if arm == "relabel" else ("accuracy", "log-loss"):
-            measured[f"{told}, {column}"] = {name.removesuffix(f", {arm}"): cleaning[name, column] for name in arms}
-    for name in ("as given", "perfect filter", "true classes"):
+            cells = {name.removesuffix(f", {arm}"): cleaning[name, column] for name in arms}
+            # No share of nothing is right: a method that changes no class has none.
+            measured[f"{told}, {column}"] = {name: np.nan if cell is None else cell for name, cell in cells.items()}
+    for name in MARKS:
         for told in ("filtered", "relabelled"):
             measured[f"{told}, accuracy"][name] = cleaning[name, "accuracy"]
             measured[f"{told}, log-loss"][name] = cleaning[name, "log-loss"]
     return measured
 
 
-def measured_seed(name: str, seed: int, given: argparse.Namespace) -> Measures:
-    """The measures of one seed, read where an earlier run kept them."""
-    kept = None if given.keep is None else given.keep / f"{key(name, seed, given)}-repeats{given.repeats}.json"
-    if kept is not None and kept.exists():
-        return json.loads(kept.read_text())
-    measured = measures(*tables(name, value(name, seed, given), given, _FEW))
-    if kept is not None:
-        kept.write_text(json.dumps(measured))
-    return measured
-
-
 def first_seed(name: str, given: argparse.Namespace) -> None:
-    """The full tables and figures of the first seed, with intervals over points; addition and selection."""
-    valued = value(name, 0, given)
-    data, methods = valued.data, valued.methods
-    found, removal, cleaning = tables(name, valued, given, 1000)
-    points = (data.X, data.y, data.X_test, data.y_test)
+    """The full tables and figures of the first seed and last budget, with intervals over points; addition, selection."""
+    seed = Seed(name, 0, given)
+    data, values = seed.data, seed.values(given.samples[-1])
+    found, removal, cleaning = seed.tables(values, 1000)
+    task = (values.methods, data.X, data.y, data.X_test, data.y_test)
     options = {"repeats": given.repeats, "model": Learner()}
-    addition = curation.addition_curves(methods, *points, title=f"{name}: addition of the highest", **options)
+    addition = curation.addition_curves(*task, title=f"{name}: addition of the highest", **options)
     sizes = [given.points // 20, given.points // 10, given.points // 4, given.points // 2]
     selection = curation.selection_curves(
-        methods, *points, sizes=sizes, title=f"{name}: selection of the highest, by class", **options
+        *task, sizes=sizes, title=f"{name}: selection of the highest, by class", **options
     )
     for table in (found, removal, cleaning, addition, selection):
         print(f"\n{table}", flush=True)
@@ -145,39 +174,39 @@ def headroom(given: argparse.Namespace) -> None:
     """What wrong classes cost a model trained on them, by the size of the pool."""
     rows = []
     for name in given.sets:
-        for points in (500, 1000, 2000):
+        for size in (500, 1000, 2000):
             gains = []
             for seed in _HEADROOM_SEEDS:
-                sizes = {"points": points, "val": given.val, "test": given.test}
+                sizes = {"points": size, "val": given.val, "test": given.test}
                 data = load(name, given.data_dir, **sizes, flipped=given.flipped, seed=seed)
-                right = [
-                    Learner().fit(data.X, y).predict(data.X_test) == data.y_test for y in (data.y, data.y_true)
-                ]
+                right = [Learner().fit(data.X, y).predict(data.X_test) == data.y_test for y in (data.y, data.y_true)]
                 gains.append([right[0].mean(), right[1].mean(), right[1].mean() - right[0].mean()])
-            rows.append((f"{name}, {points:,} points", *map(float, np.mean(gains, axis=0))))
+            rows.append((f"{name}, {size:,} points", *map(float, np.mean(gains, axis=0))))
     notes = (f"test accuracy, means over {len(_HEADROOM_SEEDS)} seeds, {given.flipped:.0%} wrong classes",)
     print(Table(("", "as given", "true classes", "gain"), tuple(rows), notes), flush=True)
 
 
-def contestants(given: argparse.Namespace) -> list[tuple[str, str]]:
-    """Amortized values and their margin, each with the Monte Carlo on the same labels."""
-    prefixes = [PREFIXES[score] for score in given.utilities]
-    return [(which + ours, which + MONTE_CARLO) for which in prefixes for ours in (AMORTIZED, MARGIN)]
-
-
 def report(given: argparse.Namespace) -> None:
-    """Every table of every set, then who is ahead of whom."""
+    """Every set and budget over seeds, full tables of the first seed, then who is ahead of whom."""
+    prefixes = [PREFIXES[score] for score in given.utilities]
+    contestants = [(which + ours, which + MONTE_CARLO) for which in prefixes for ours in (AMORTIZED, MARGIN)]
     verdicts = []
     for name in given.sets:
         start = time.perf_counter()
-        seeds = [measured_seed(name, seed, given) for seed in range(given.seeds)]
-        print(f"\n{over_seeds.means(seeds, f'{name}: over seeds')}", flush=True)
-        for ours, other in contestants(given):
-            print(f"\n{over_seeds.contest(seeds, ours, other, f'{name}: {ours}')}", flush=True)
+        found = {samples: [] for samples in given.samples}
+        for number in range(given.seeds):
+            seed = Seed(name, number, given)
+            for samples in given.samples:
+                found[samples].append(seed.measures(samples))
+        for samples, seeds in found.items():
+            title = f"{name}, {samples} samples per point"
+            print(f"\n{over_seeds.means(seeds, title)}", flush=True)
+            for ours, other in contestants:
+                print(f"\n{over_seeds.contest(seeds, ours, other, f'{title}: {ours}')}", flush=True)
+                verdicts.append(f"{title}, {over_seeds.verdict(seeds, ours, other)}")
         if not given.brief:
             first_seed(name, given)
         print(f"\n{name} took {time.perf_counter() - start:.0f} s.\n", flush=True)
-        verdicts += [f"{name}, {over_seeds.verdict(seeds, ours, other)}" for ours, other in contestants(given)]
     print("\n".join(verdicts))
 
 
@@ -191,9 +220,9 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=1000)
     parser.add_argument("--test", type=int, default=5000)
     parser.add_argument("--flipped", type=float, default=0.25)
-    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--samples", type=int, nargs="+", default=[10], help="labels per point; several budgets")
     parser.add_argument("--utilities", nargs="+", choices=list(PREFIXES), default=list(PREFIXES))
-    parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--trees", type=int, default=50, help="of Data-OOB")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--truth", type=int, default=0)

@@ -34,6 +34,10 @@ def clean(values_all: Any, y: Any, *, share: float, values: Any = None, classes:
     are looked at, those of lowest `values` [n] first (default: the value under the class they have), equal ones by
     index. A point whose own class is the best stays as it is. `classes` is needed where y lacks some.
 
+    What is best need not be told by values: with `values` given, `values_all` may be any scores of the classes, such as
+    fastsa.amortize.baselines.held_out_logits, a classifier that has not seen the point. Then all values can clean, not
+    only those that are known under every class, and a point whose class the classifier agrees with stays as it is.
+
     Raises ValueError or TypeError where these do not fit.
 
     >>> from fastsa.curation import clean
