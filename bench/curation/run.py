@@ -210,8 +210,9 @@ def report(given: argparse.Namespace) -> None:
     print("\n".join(verdicts))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parsed(told: str | None) -> argparse.Namespace:
+    """The settings that decide points, values and measures."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("FASTSA_DATA"))
     parser.add_argument("--out", type=Path, help="folder for the figures; none without it")
     parser.add_argument("--keep", type=Path, help="folder for values and measures, from which a cut run goes on")
@@ -236,6 +237,11 @@ def main() -> None:
     for folder in (given.out, given.keep):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+    return given
+
+
+def main() -> None:
+    given = parsed(__doc__)
     # Small fits gain nothing from threads of the BLAS, and lose a hundredfold where other work wants the processors.
     with threadpool_limits(1):
         (headroom if given.headroom else report)(given)
