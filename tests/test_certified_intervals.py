@@ -45,7 +45,7 @@ def test_intervals_cover_94_to_96_percent_of_2000_populations(n, k, tau, sigma, 
         labels = labels_of((truth + sigma * shape(rng, (k, n)))[..., None])
         hits.append(covered(certify(truth + tau * rng.normal(size=n), labels), known(tau, sigma**2 / k)))
     shares = np.mean(hits, axis=0)
-    assert (np.abs(shares - 0.95) <= 0.01).all(), dict(zip(MEASURES, shares, strict=True))
+    assert (np.abs(shares - 0.95) <= 0.01 + 1e-9).all(), dict(zip(MEASURES, shares, strict=True))
 
 
 def test_blocks_of_ids_that_share_draws_cover_too_and_items_taken_as_independent_do_not():

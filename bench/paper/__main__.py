@@ -12,7 +12,15 @@ from __future__ import annotations
 import importlib
 import sys
 
-EXPERIMENTS = ("adult_attribution", "fashion_vit", "graphs", "sequences", "tabular_valuation", "cifar_valuation")
+EXPERIMENTS = (
+    "adult_attribution",
+    "fashion_vit",
+    "graphs",
+    "sequences",
+    "tabular_valuation",
+    "cifar_valuation",
+    "scale",
+)
 
 
 def main(arguments: list[str]) -> None:

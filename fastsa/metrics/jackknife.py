@@ -29,7 +29,7 @@ def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_
     Student's t on the pseudo-values, units - 1 degrees of freedom. Squares are skewed and have heavy tails: a plain t
     interval ends too low, and its variance is less certain than that of normal numbers. From 30 units on, Hall's
     transformation corrects for the skewness (J. R. Statist. Soc. B 54, 1992), and the degrees of freedom are those of a
-    chi-square as uncertain as the variance (Satterthwaite 1946): 2 units / (excess kurtosis + 2), if that is less. What the
+    chi-square as uncertain as the variance (Satterthwaite 1946): 2 units / (excess kurtosis + 2), rounded down, if that is less. What the
     units do not show of the variance is `variance_beside`.
 
     >>> import numpy as np
@@ -48,7 +48,7 @@ def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_
         return Bounded(value, value - half, value + half)
     scaled = centred / np.sqrt(np.mean(centred**2))
     skewness, excess = float(np.mean(scaled**3)), float(np.mean(scaled**4)) - 3.0
-    t = student_t_quantile(level, min(n - 1.0, 2 * n / (max(excess, 0.0) + 2)))
+    t = student_t_quantile(level, float(max(1, min(n - 1, int(2 * n / (max(excess, 0.0) + 2))))))
     return Bounded(value, value - stderr * _unskewed(t, skewness, n), value - stderr * _unskewed(-t, skewness, n))
 
 
