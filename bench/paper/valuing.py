@@ -34,7 +34,7 @@ MEASURES = {
 class Setting:
     """A game that is fixed while labels and networks get other seeds.
 
-    truth_items are positions of points, measured with `truth_samples` of `truth_estimator`, whose estimand is the labels'.
+    truth_items are positions of points, measured with `truth_samples` of the labels' estimator.
     """
 
     name: str
@@ -64,9 +64,13 @@ class Setting:
         path = None if folder is None else folder / f"{self.name}.npz"
         if path is not None and path.exists():
             stored = fastsa.Labels.load(path)
-            if stored.fingerprint == self.game.fingerprint:
+            if stored.fingerprint == self.game.fingerprint and np.array_equal(
+                stored.ids, self.game.ids[self.truth_items]
+            ):
                 return stored
-            print(f"{path} is of another game (other data, or another version of them); the truth is measured again")
+            print(
+                f"{path} is of other points or another game (other data, or another version of them); it is measured again"
+            )
         start = time.perf_counter()
         stream = fastsa.LabelStream(
             self.game, self.estimator, samples=self.truth_samples, role="truth", items=self.truth_items
