@@ -48,7 +48,7 @@ def setup(sets: dict, *, epochs: int, n_held_out: int, n_truth: int, truth_sampl
 def main(arguments: list[str] | None = None) -> None:
     given = explaining.parser_of(__doc__).parse_args(arguments)
     size = {"epochs": 60, "n_held_out": 200, "n_truth": 100, "truth_samples": 500}
-    budgets = [(3, 1), (6, 2), (12, 4)]
+    budgets = [(3, 1), (6, 2), (12, 4), (48, 16)]
     if given.small:
         size, budgets = {"epochs": 2, "n_held_out": 100, "n_truth": 20, "truth_samples": 30}, [(3, 1)]
     explaining.report(
