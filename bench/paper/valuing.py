@@ -16,25 +16,33 @@ from scipy import stats
 import fastsa
 from bench.curation.noisy_sets import NoisySet
 from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
+from fastsa.curation import detection_table
 from fastsa.display import Table
 from fastsa.metrics import agreement
 
 TRUTHS = Path(__file__).parent / "truth"
 KNN_GRID = (1, 5, 20)
 MONTE_CARLO, RECIPE, REFINED = "Monte Carlo, whole budget", "amortized, the paper's recipe", "amortized, refined"
+# Appendix F of the paper for tabular data: the epoch and the number of epochs of least loss on labels of role select.
+TABULAR_RECIPE = tuple(
+    {"pretrain_epochs": 20, "epochs": epochs, "learning_rate": 5e-4, "batch_size": 32} for epochs in (10, 30, 50)
+)
 MEASURES = {
     "error": "normalized_error",
     "Pearson": "pearson_corrected",
     "Spearman": "spearman",
     "sign": "sign_agreement",
 }
+TRUTH = "truth"
+FOUND = ("AUROC", "AUPRC", "of wrong")
 
 
 @dataclass(frozen=True)
 class Setting:
     """A game that is fixed while labels and networks get other seeds.
 
-    truth_items are positions of points, measured with `truth_samples` of the labels' estimator.
+    truth_items are positions of points, measured with `truth_samples` of the labels' estimator; `recipe` are the
+    arguments of the paper's networks, of which the one of least select loss counts.
     """
 
     name: str
@@ -43,6 +51,7 @@ class Setting:
     estimator: fastsa.estimators.Estimator
     truth_items: np.ndarray
     truth_samples: int
+    recipe: tuple[dict[str, float], ...] = TABULAR_RECIPE
 
     @cached_property
     def game(self) -> fastsa.games.DataGame:
@@ -152,9 +161,7 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     refined = cross_refine([net.predict(d.X, d.y) for net in nets], parts)
     trained = time.perf_counter() - start
     chosen = None if None in select else select[0].merge(select[1])
-    recipe = ValuationNet(start="constant", seed=seed).fit(
-        d.X, d.y, train[0].merge(train[1]), select=chosen, n_classes=setting.n_classes
-    )
+    recipe = as_the_paper(setting, train[0].merge(train[1]), chosen, seed)
     found = {
         MONTE_CARLO: mean,
         "Monte Carlo, shrunk": baselines.shrunk(mean, count, count * whole.stderr[:, 0] ** 2),
@@ -182,6 +189,18 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     return found, costs
 
 
+def as_the_paper(setting: Setting, train: fastsa.Labels, select: fastsa.Labels | None, seed: int) -> ValuationNet:
+    """The best of the paper's grid by its loss on `select`; without select the first, to its end."""
+    grid = setting.recipe[: 1 if select is None else None]
+    nets = [
+        ValuationNet(start="constant", seed=seed, **arguments).fit(
+            setting.data.X, setting.data.y, train, select=select, n_classes=setting.n_classes
+        )
+        for arguments in grid
+    ]
+    return nets[0] if select is None else min(nets, key=lambda net: net.history_["select"][net.best_epoch_])
+
+
 def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed: int) -> dict:
     """What one budget and seed gives, measured on the points of known truth."""
     found, costs = estimates(setting, bank, samples, seed)
@@ -189,7 +208,28 @@ def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed:
     for method, values in found.items():
         agreed = agreement(values[setting.truth_items], truth.mean[:, 0], truth_variance=truth.stderr[:, 0] ** 2)
         scores[method] = {measure: getattr(agreed, name) for measure, name in MEASURES.items()}
-    return {"setting": setting.name, "samples": samples, "seed": seed, "scores": scores, **costs}
+    wrong, some = setting.data.is_mislabeled, setting.truth_items
+    detection = {
+        "all": detected(found, wrong),
+        "of known truth": detected(
+            {method: values[some] for method, values in found.items()} | {TRUTH: truth.mean[:, 0]}, wrong[some]
+        ),
+    }
+    return {
+        "setting": setting.name,
+        "samples": samples,
+        "seed": seed,
+        "scores": scores,
+        "detection": detection,
+        "truth_samples": setting.truth_samples,
+        **costs,
+    }
+
+
+def detected(values: dict[str, np.ndarray], is_mislabeled: np.ndarray) -> dict[str, dict[str, float]]:
+    """How well low values tell wrong classes, by method."""
+    table = detection_table(values, is_mislabeled, resamples=2)
+    return {method: {measure: table[method, measure] for measure in FOUND} for method in values}
 
 
 def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) -> list[dict]:
@@ -215,8 +255,7 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
                     path.write_text(json.dumps(cells[-1], indent=1))
         for samples in budgets:
             these = [c for c in cells if (c["setting"], c["samples"]) == (setting.name, samples)]
-            print(table(these), flush=True)
-            print()
+            print(table(these), detection(these), sep="\n\n", end="\n\n", flush=True)
     return cells
 
 
@@ -259,6 +298,29 @@ def table(cells: list[dict]) -> Table:
     seeds, first = len(cells), cells[0]
     notes = (f"means over {seeds} seed{'s' if seeds > 1 else ''} of labels and networks; a constant scores error 1.",)
     return Table(head, tuple(rows), notes, f"{first['setting']}, {first['samples']} samples per point")
+
+
+def detection(cells: list[dict]) -> Table:
+    """How well low values of every method, and the truth itself, tell wrong classes: means over seeds."""
+    rows = []
+    for method in (*cells[0]["scores"], TRUTH):
+        cell = [method]
+        for points in ("all", "of known truth"):
+            columns = [[c["detection"][points].get(method, {}).get(measure) for c in cells] for measure in FOUND]
+            if None in columns[0]:
+                cell += [None] * (len(FOUND) + 1)
+                continue
+            auroc = over_seeds(columns[0])
+            cell += [*auroc, *(float(np.mean(column)) for column in columns[1:])]
+        rows.append(tuple(cell))
+    head = ("", "AUROC", "95 % interval", "AUPRC", "below 0")
+    first, blank = cells[0], " "
+    notes = (
+        "means over seeds; below 0: the share of wrong classes whose value is. On the right, points of known truth alone.",
+        f"truth: {first['truth_samples']} samples per point.",
+    )
+    title = f"{first['setting']}, {first['samples']} samples per point: wrong classes found by low values"
+    return Table((*head, *(name + blank for name in head[1:])), tuple(rows), notes, title)
 
 
 def parser_of(doc: str | None, *, points: list[int], samples: list[int]) -> argparse.ArgumentParser:
