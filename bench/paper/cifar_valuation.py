@@ -32,7 +32,7 @@ RECIPE = tuple(
 
 
 def setting(folder: Path, points: int, flipped: float, stored: bool, small: bool = False) -> valuing.Setting:
-    val, truth_points, truth_samples = (100, 100, 10) if small else (1000, 500, 600)
+    val, truth_points, truth_samples = (100, 100, 10) if small else (1000, 500, 300)
     pool = load("cifar10", folder, points=points, val=val, test=0, flipped=flipped, seed=0)
     if stored:
         pool = dataclasses.replace(pool, X=pool.X * CIFAR_NORM, X_val=pool.X_val * CIFAR_NORM)

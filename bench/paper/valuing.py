@@ -221,7 +221,7 @@ def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed:
         "seed": seed,
         "scores": scores,
         "detection": detection,
-        "truth_samples": setting.truth_samples,
+        "truth_samples": int(truth.count.max()),
         **costs,
     }
 
