@@ -22,7 +22,7 @@ from bench.paper import valuing
 
 SETS = ("adult", "fars", "covertype")
 # What the truth of the largest pools costs is bounded; its variance is subtracted either way.
-TRUTH_SAMPLES = {250: 2000, 500: 1500, 1000: 1000, 2500: 400, 5000: 200, 10000: 100}
+TRUTH_SAMPLES = {250: 2000, 500: 1000, 1000: 500, 2500: 300, 5000: 200, 10000: 100}
 
 
 def setting(name: str, points: int, folder: Path, *, truth_samples: int) -> valuing.Setting:
