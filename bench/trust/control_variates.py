@@ -1,20 +1,21 @@
 r"""Claim: a network distilled from the model is a control variate that saves most evaluations and leaves labels unbiased.
 
     python -m bench.trust.control_variates [--data-dir DATA] [--small] [--games adult vit knn] [--vit FOLDER]
-        [--blocks 0 1 3] [--out FOLDER] [--seed 0]
+        [--blocks 0 1 3] [--seeds 5] [--out FOLDER] [--seed 0]
 
 Two games of the attribution experiments (Adult, 13 players, one drawn background row per sample; the Fashion ViT, 49 patches,
 ten outputs): a cheap network learns the model's outputs on masked inputs that are not explained. On the ViT it is three of
 its four blocks, taught what one patch adds (bench.trust.shortened); the scale of the control is fitted on inputs that are
 not explained. And Data Shapley of logistic regression's accuracy on Adult, controlled by one nearest neighbour, whose values
 are exact (KNN-Shapley; both start from the same score of nobody, 1 / 2, which is worth -1 / 2n to every point).
-fastsa.games.Controlled subtracts the cheap game. At equal evaluations of the model, error is the squared error over all
-players, the mean of inputs, outputs and runs, less the truth's own variance; "fewer" is how many times the evaluations plain
-permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap interval over inputs. The
-error of the cheap game's estimated values is in it. The last lines are z-tests of the mean over runs against the truth, and
-of a control of wrong values, which must fail. What the cheap network costs follows: evaluations of the model to teach it,
-after how many explained inputs they are saved again, and seconds. --vit is a folder with fashion_vit_49.safetensors, as
-bench.paper.fashion_vit leaves there; the cheap network is kept beside it.
+fastsa.games.Controlled subtracts the cheap game. At equal evaluations of the model, error is the squared error over
+all players, the mean of inputs, outputs and seeds of labels, less the truth's own variance; "fewer" is how many times
+the evaluations plain permutations need for it (errors of unbiased labels fall as one over samples), with a bootstrap
+interval over inputs and seeds. The error of the cheap game's estimated values is in it. The last lines are z-tests of
+the mean over seeds of their own against the truth, and of a control of wrong values, which must fail. What the cheap
+network costs follows: evaluations of the model to teach it, after how many explained inputs they are saved again, and
+seconds. --vit is a folder with fashion_vit_49.safetensors, as bench.paper.fashion_vit leaves there; the cheap network
+is kept beside it.
 """
 
 from __future__ import annotations
@@ -275,33 +276,39 @@ def explained(net: torch.nn.Module, X: torch.Tensor, y: torch.Tensor) -> str:
     return f"the cheap network explains {1 - left.item():.3f} of the variance"
 
 
-def errors(case: Case, game: Any, estimator: Any, evaluations: int, runs: int, seed: int) -> tuple[np.ndarray, float]:
-    """Squared error of each item, mean over runs and outputs, less the truth's variance [items]; evaluations of an item."""
+def errors(case: Case, game: Any, estimator: Any, evaluations: int, seeds: int, seed: int) -> tuple[np.ndarray, float]:
+    """Squared error of each item by seed, mean over outputs, less the truth's variance [seeds, items]; evaluations of an item."""
     per_sample = estimator.evaluations(game, case.items[:1] if case.game.item_players is None else case.items)
     samples = max(estimator.least_samples(game.n_players), int(evaluations / per_sample))
-    squared, spent = np.zeros(case.items.size), 0
-    for run in range(runs):
-        labels = collect(game, estimator, samples, case.items, seed + 1 + run)
+    squared, spent = np.zeros((seeds, case.items.size)), 0
+    for k in range(seeds):
+        labels = collect(game, estimator, samples, case.items, seed + 1 + k)
         excess = (labels.mean - case.truth) ** 2 - case.truth_variance
-        squared += excess.reshape(case.items.size, -1, excess.shape[-1]).sum(axis=1).mean(axis=1) / runs
+        squared[k] = excess.reshape(case.items.size, -1, excess.shape[-1]).sum(axis=1).mean(axis=1)
         spent = labels.evaluations
     return squared, spent / (case.items.size if case.game.item_players is None else 1)
 
 
-def compared(case: Case, evaluations: int, runs: int, seed: int, methods: dict[str, Any]) -> Table:
+def compared(case: Case, evaluations: int, seeds: int, seed: int, methods: dict[str, Any]) -> Table:
+    """Intervals are of inputs and seeds drawn again, the same ones for both sides of a ratio."""
     found = {}
     for name, estimator in methods.items():
-        found[name] = errors(case, case.game, estimator, evaluations, runs, seed)
-        found[f"{name}, controlled"] = errors(case, case.controlled, estimator, evaluations, runs, seed)
+        found[name] = errors(case, case.game, estimator, evaluations, seeds, seed)
+        found[f"{name}, controlled"] = errors(case, case.controlled, estimator, evaluations, seeds, seed)
     plain, base = found[PLAIN]
     rows = []
-    again = np.random.default_rng(seed).integers(0, plain.size, (1000, plain.size))
+    rng = np.random.default_rng(seed)
+    drawn, items = rng.integers(0, seeds, (1000, seeds)), rng.integers(0, case.items.size, (1000, case.items.size))
+
+    def resampled(squared: np.ndarray) -> np.ndarray:
+        return np.array([squared[np.ix_(*each)].mean() for each in zip(drawn, items, strict=True)])
+
     for name, (squared, spent) in found.items():
-        ratio = plain[again].mean(axis=1) / squared[again].mean(axis=1) * base / spent
+        ratio = resampled(plain) / resampled(squared) * base / spent
         interval = tuple(float(q) for q in np.quantile(ratio, [0.025, 0.975]))
         rows.append((name, spent, 1e3 * squared.mean(), float(plain.mean() / squared.mean() * base / spent), interval))
     columns = ("", "evaluations", "error x 1000", "fewer", "95 % interval")
-    return Table(columns, tuple(rows), (), f"{case.name}: {runs} runs of {plain.size} items")
+    return Table(columns, tuple(rows), (), f"{case.name}: {seeds} seeds of {case.items.size} items")
 
 
 def largest_z(case: Case, game: Any, samples: int, runs: int, seed: int) -> tuple[float, float]:
@@ -367,6 +374,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--vit", type=Path, default=None, help="folder with fashion_vit_49.safetensors; trained there if missing"
     )
     parser.add_argument("--blocks", type=int, nargs="+", default=[0, 1, 3], help="of the ViT's that its control keeps")
+    parser.add_argument("--seeds", type=int, default=5, help="of labels")
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -383,13 +391,13 @@ def main(arguments: list[str] | None = None) -> None:
         methods = (
             dict(list(METHODS.items())[:2]) if which == "knn" else METHODS
         )  # the others need more samples than points
-        runs = {"adult": 5, "vit": 2, "knn": 5}[which] if not given.small else 2
+        seeds = 2 if given.small else given.seeds
         for evaluations in budgets[which][: 1 if given.small else None]:
-            tables.setdefault(case.name, []).append(compared(case, evaluations, runs, given.seed, methods))
+            tables.setdefault(case.name, []).append(compared(case, evaluations, seeds, given.seed, methods))
             print(tables[case.name][-1], "\n", flush=True)
         for what, game in (("controlled permutations", case.controlled), ("the same with wrong values", case.wrong)):
             samples = 100 if which == "knn" else 20
-            z, limit = largest_z(case, game, samples, 2 * runs, given.seed)
+            z, limit = largest_z(case, game, samples, 2 * seeds, given.seed)
             verdict = "contradicted" if z > limit else "no contradiction"
             print(
                 f"{case.name}, {what}: largest z {z:.2f}, of unbiased labels above {limit:.2f} once in 1,000: {verdict}",
