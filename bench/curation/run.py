@@ -4,7 +4,8 @@ r"""What values are for, on noisy sets: every table of fastsa.curation, every me
 
 The data folder, or FASTSA_DATA, holds adult.npz, fars.npz, cifar10_mobilenetv2.npz and cifar10_train.npz. Amortized
 values and Monte Carlo have the same labels: fastsa.DataValuator with its defaults, whose utility is the validation
-accuracy of a logistic regression, and --samples labels per point. The rows that begin with "log-loss" are the same with
+accuracy of a logistic regression, and --samples labels per point; with --sizes 100 999 labels are distributional over
+coalitions of so many points (Covert et al. 2024, section 5.3). The rows that begin with "log-loss" are the same with
 the log-loss for a utility. Retrained models are logistic regressions on the features as given, the utility's learner.
 
 Detection, removal and cleaning are repeated for --seeds seeds (other points, flips, labels, networks), and amortized
@@ -67,9 +68,10 @@ class Seed:
     def from_labels(self, samples: int) -> list[Values]:
         made = []
         for score in self.given.utilities:
-            path = self._path(f"{drawn_key(score, samples)}.npz")
-            held_out, n_threads = self.without_labels.held_out, self.given.threads
-            made.append(from_labels(self.data, self.seed, score, samples, held_out, path, n_threads))
+            path = self._path(f"{drawn_key(score, samples, self.given.sizes)}.npz")
+            made.append(
+                from_labels(self.data, self.seed, score, samples, self.without_labels.held_out, path, self.given)
+            )
         return made
 
     def values(self, samples: int) -> Values:
@@ -79,12 +81,14 @@ class Seed:
         """Every measure of every method. The parts are kept apart, so that no budget measures the baselines again."""
         named = [(baseline_key(self.given), self.without_labels)]
         named += zip(
-            [drawn_key(score, samples) for score in self.given.utilities], self.from_labels(samples), strict=True
+            [drawn_key(score, samples, self.given.sizes) for score in self.given.utilities],
+            self.from_labels(samples),
+            strict=True,
         )
         measured: Measures = {}
         for part, values in named:
             path = self._path(f"{part}-{self.given.repeats}.json")
-            found = kept_numbers(lambda values=values: measures(*self.tables(values, _FEW)), path)
+            found = kept_numbers(lambda values=values: measures(*self.tables(values, _FEW), self.given.flipped), path)
             for measure, numbers in found.items():
                 measured.setdefault(measure, {}).update(numbers)
         return measured
@@ -114,11 +118,14 @@ class Seed:
         )
 
 
-def measures(found: curation.DetectionTable, removal: curation.CurveTable, cleaning: Table) -> Measures:
+def measures(found: curation.DetectionTable, removal: curation.CurveTable, cleaning: Table, flipped: float) -> Measures:
     """What is compared over seeds, from the three tables of one."""
     methods = found.names[:-1]
     measured = {measure: {name: found[name, measure] for name in methods} for measure in ("AUROC", "AUPRC")}
     measured["removal, area"] = {name: removal[name, "area"] for name in methods}
+    measured[f"removal up to {flipped:.0%}".replace("%", " %")] = {
+        name: area_up_to(flipped, removal, name) for name in methods
+    }
     for arm, told in (("filter", "filtered"), ("relabel", "relabelled")):
         arms = [name for name in cleaning.names if name.endswith(f", {arm}") and name not in MARKS]
         for column in ("accuracy", "log-loss", "put right") if arm == "relabel" else ("accuracy", "log-loss"):
@@ -130,6 +137,15 @@ def measures(found: curation.DetectionTable, removal: curation.CurveTable, clean
             measured[f"{told}, accuracy"][name] = cleaning[name, "accuracy"]
             measured[f"{told}, log-loss"][name] = cleaning[name, "log-loss"]
     return measured
+
+
+def area_up_to(share: float, removal: curation.CurveTable, name: str) -> float:
+    """The mean accuracy while no more points are removed than have a wrong class."""
+    removed = [column for column in removal.columns if column.endswith(" %") and column[:-2].strip().isdigit()]
+    at = np.array([float(column[:-2]) / 100 for column in removed])
+    accuracy = np.array([removal[name, column] for column in removed])[at <= share]
+    at = at[at <= share]
+    return float(np.trapezoid(accuracy, at) / at[-1])
 
 
 def first_seed(name: str, given: argparse.Namespace) -> None:
@@ -222,6 +238,7 @@ def parsed(told: str | None) -> argparse.Namespace:
     parser.add_argument("--test", type=int, default=5000)
     parser.add_argument("--flipped", type=float, default=0.25)
     parser.add_argument("--samples", type=int, nargs="+", default=[10], help="labels per point; several budgets")
+    parser.add_argument("--sizes", type=int, nargs=2, metavar=("LEAST", "MOST"), help="of distributional coalitions")
     parser.add_argument("--utilities", nargs="+", choices=list(PREFIXES), default=list(PREFIXES))
     parser.add_argument("--trees", type=int, default=50, help="of Data-OOB")
     parser.add_argument("--repeats", type=int, default=5)

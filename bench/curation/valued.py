@@ -18,6 +18,7 @@ from fastsa.amortize import baselines
 
 AMORTIZED, MONTE_CARLO, MARGIN = "amortized", "Monte Carlo, whole budget", "amortized, value margin"
 CLASS_MEAN, RIDGE = "class mean of labels", "ridge on the features"
+SHARED = 32  # points that one distributional coalition serves
 PREFIXES = {"accuracy": "", "log_loss": "log-loss: "}
 
 
@@ -64,8 +65,9 @@ def baseline_key(given: argparse.Namespace) -> str:
     return f"baselines-{given.trees}"
 
 
-def drawn_key(score: str, samples: int) -> str:
-    return f"{score}-{samples}"
+def drawn_key(score: str, samples: int, sizes: list[int] | None) -> str:
+    law = "" if sizes is None else f"-{sizes[0]}-{sizes[1]}"
+    return f"{score}-{samples}{law}"
 
 
 def without_labels(data: NoisySet, seed: int, given: argparse.Namespace, keep: Path | None) -> Values:
@@ -84,13 +86,23 @@ def without_labels(data: NoisySet, seed: int, given: argparse.Namespace, keep: P
 
 
 def from_labels(
-    data: NoisySet, seed: int, score: str, samples: int, held_out: np.ndarray, keep: Path | None, n_threads: int | None
+    data: NoisySet,
+    seed: int,
+    score: str,
+    samples: int,
+    held_out: np.ndarray,
+    keep: Path | None,
+    given: argparse.Namespace,
 ) -> Values:
     """Values of the methods that spend `samples` labels per point, under one utility."""
 
     def make() -> dict[str, np.ndarray]:
         utility = fastsa.utilities.Logistic(score=score)
-        valuator = fastsa.DataValuator(utility, samples=samples, seed=seed, n_threads=n_threads)
+        sizes = given.sizes
+        estimator = None if sizes is None else fastsa.estimators.Distributional(*sizes, shared=SHARED)
+        valuator = fastsa.DataValuator(
+            utility, estimator=estimator, samples=samples, seed=seed, n_threads=given.threads
+        )
         valuator.fit(data.X, data.y, data.X_val, data.y_val, progress=False)
         labels = {"mean": valuator.labels_.mean[:, 0], "count": valuator.labels_.count}
         return labels | {"values": valuator.values_, "under_all": valuator.predict_all(data.X)}
