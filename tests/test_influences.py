@@ -73,6 +73,19 @@ def test_influence_is_the_derivative_of_a_refitted_score_in_the_weight_of_a_new_
                 assert influences[row, c, 4 * stratum] == pytest.approx(expected, rel=0.02, abs=2e-5)
 
 
+def test_a_class_that_some_coalitions_lack_has_influences_of_the_size_of_the_others():
+    """Without the class a gradient asked for all intercepts to rise, which costs next to nothing: 10,000 times the others."""
+    X, y = blobs(4, 300, 3)
+    rare = np.flatnonzero(y == 2)
+    X, y = np.delete(X, rare[6:], axis=0), np.delete(y, rare[6:])
+    law = np.zeros(21)
+    law[16:] = 0.2
+    influences = Influences.fit(X, y, *blobs(5, 90, 3), n_classes=3, size_law=law)
+    assert (~influences.present).any()
+    sizes = np.abs(influences.of(X)[0]).max(axis=(0, 2))
+    assert sizes[2] < 10 * sizes[:2].max()
+
+
 def test_the_same_data_give_the_same_bytes_and_rows_do_not_depend_on_others():
     X, y = blobs(0, 200, 3)
     law = np.full(200, 1 / 200)

@@ -135,7 +135,10 @@ def _step(
     present = classifiers.present[which]
     p = _softmax(classifiers.logits(which, z[:, :-1]))
     gradient = _score_gradients(classifiers.logits(which, z_val[:, :-1]), z_val, y_val)
-    gradient[:, ~present] = 0.0
+    if not present.all():
+        # Moving all intercepts alike changes nothing; without the classes that are not there a gradient would ask for it.
+        gradient[:, ~present] = 0.0
+        gradient[:, present] -= gradient[:, present].mean(axis=1, keepdims=True)
     # The binomial fit of two classes has one set of weights, half of it on either side here: penalised twice as much.
     penalty = (2.0 if present.sum() == 2 else 1.0) / strength
     return _solved(z, p, gradient, penalty)
