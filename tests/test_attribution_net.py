@@ -157,6 +157,47 @@ def test_a_stream_of_pools_trains_on_the_items_that_are_done(problem):
     assert error(net.predict(problem.X), problem.truth) < 0.5 * error(np.zeros_like(problem.truth), problem.truth)
 
 
+def test_refreshed_labels_are_independent_parts_of_the_stream_for_equally_many_epochs(problem):
+    """8 samples in 4 parts over 8 epochs: two epochs each, every part the bytes of its own range of samples."""
+    from fastsa.amortize.attribution.labels import AttributionLabels
+
+    evaluated, start = [], np.random.default_rng(0).normal(size=problem.truth.shape)
+
+    def counted(x):
+        evaluated.append(len(x))
+        return model(x)
+
+    game = games.ModelGame(counted, problem.X, games.Baseline())
+    evaluated.clear()
+    labels = AttributionLabels.of("labels", drawn(game, 8, first_sample=3), 500, start, refresh=2)
+    seen = []
+    for epoch in range(1, 9):
+        assert labels.advance(epoch / 8) == (epoch % 2 == 1)
+        seen.append(labels.mean.copy())
+        assert labels.count.min() == labels.count.max() == 2
+    assert sum(evaluated) == drawn(problem.game, 8, first_sample=3).collect().evaluations
+    for part in range(4):
+        own = drawn(problem.game, 2, first_sample=3 + 2 * part).collect().mean - start
+        np.testing.assert_array_equal(seen[2 * part], own)
+        np.testing.assert_array_equal(seen[2 * part + 1], own)
+    whole = drawn(problem.game, 8, first_sample=3).collect().mean - start
+    np.testing.assert_allclose(np.mean(seen, axis=0), whole, atol=1e-12)
+
+
+def test_a_network_that_memorises_forgets_the_noise_of_refreshed_labels(problem):
+    """40 inputs, 400 epochs: the fixed label of 16 samples is learned by heart, and so is the last of 16 refreshed ones.
+
+    What remains of the others' noise is in the memory of the network: its error lies between those labels' errors.
+    """
+    X, game = problem.X[:40], games.ModelGame(model, problem.X[:40], games.Baseline())
+    net = AttributionNet(epochs=400, batch_size=40, learning_rate=3e-3, decay="linear")
+    fixed = error(net.fit(X, drawn(game, 16).collect()).predict(X), problem.truth[:40])
+    refreshed = error(net.fit(X, drawn(game, 16), refresh=1).predict(X), problem.truth[:40])
+    one, all_of_them = (error(drawn(game, k).collect().mean, problem.truth[:40]) for k in (1, 16))
+    assert fixed == pytest.approx(all_of_them, rel=0.5)
+    assert all_of_them < refreshed < 0.5 * one
+
+
 def test_fresh_coalitions_teach_what_labels_teach(problem):
     net = AttributionNet(objective="coalitions", epochs=30).fit(problem.X, problem.game, select=problem.select)
     values = net.predict(problem.X, ends=problem.ends)
@@ -379,6 +420,27 @@ def points_labels():
             "expected a fastsa.games.ModelGame",
         ),
         (lambda p: AttributionNet(torch.nn.Linear(5, 3)).fit(p.X, p.train), ValueError, r"expected \[rows, 5, 2\]"),
+        (lambda p: AttributionNet().fit(p.X, p.train, refresh=1), ValueError, "give a LabelStream to refresh from"),
+        (lambda p: AttributionNet().fit(p.X, drawn(p.game, 8), refresh=3), ValueError, "expected a divisor of 8"),
+        (lambda p: AttributionNet().fit(p.X, drawn(p.game, 8), refresh=0), ValueError, "refresh is 0"),
+        (
+            lambda p: AttributionNet(epochs=3).fit(p.X, drawn(p.game, 8), refresh=2),
+            ValueError,
+            "makes 4 labels in turn, and there are 3 epochs",
+        ),
+        (
+            lambda p: AttributionNet(objective="coalitions").fit(p.X, p.game, refresh=1),
+            ValueError,
+            "draws new coalitions at every step",
+        ),
+        (
+            lambda p: AttributionNet().fit(
+                p.X, drawn(p.game, 8, estimator=estimators.BanzhafMSR()), refresh=2
+            ),
+            ValueError,
+            "of 500 inputs; expected half",
+        ),
+        (lambda p: drawn(p.game, 8).part(6, 3), ValueError, "expected samples among the stream's 8"),
         (lambda p: AttributionNet(lambda: 3).fit(p.X, p.train), TypeError, "net made a int"),
         (lambda p: AttributionNet(**SHORT).fit(p.X, p.train).predict(p.X[:, :2]), ValueError, r"expected \[\(5,\)\]"),
     ],

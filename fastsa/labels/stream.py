@@ -170,6 +170,41 @@ class LabelStream:
         """Samples of single items that the stream will make: items x samples."""
         return self._items.size * (self._stop - self._first)
 
+    @property
+    def items(self) -> NDArray[np.int64]:
+        """Positions, among the game's items, of those that the stream labels."""
+        return self._items
+
+    def part(self, first: int, samples: int) -> LabelStream:
+        """The stream of `samples` of these samples alone, the first of them being this stream's `first`-th (from 0).
+
+        Parts that do not overlap have labels of independent noise. Raises ValueError for samples that this stream has not.
+
+        >>> import fastsa
+        >>> game = fastsa.games.FunctionGame(lambda c: c[:, 0] * c[:, 1], 2)
+        >>> stream = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=8)
+        >>> parts = [stream.part(first, 4).collect().mean for first in (0, 4)]
+        >>> bool((sum(parts) / 2 == stream.collect().mean).all())
+        True
+        """
+        first, samples = _checks.count("first", first, least=0), _checks.count("samples", samples)
+        if first + samples > self.span.samples:
+            raise ValueError(
+                f"first is {first} and samples {samples}; expected samples among the stream's {self.span.samples}."
+            )
+        return LabelStream(
+            self._game,
+            self._estimator,
+            samples=samples,
+            first_sample=self._first + first,
+            role=self._role,
+            items=self._items,
+            seed=self._seed,
+            batch=self._batch,
+            max_bytes=self._max_bytes,
+            n_threads=self._n_threads,
+        )
+
     def item_blocks(self, size: int) -> list[NDArray[np.int64]]:
         """The stream's items in blocks of about `size` positions that never part items of one draw."""
         return _blocks(self._items, self._game.ids, self._estimator.item_block, size)

@@ -1,17 +1,20 @@
-"""Labels of a model's inputs as a network trains on them: fixed, or refined by a stream while training goes on."""
+"""Labels of a model's inputs as a network trains on them: fixed, or refined or refreshed while training goes on."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastsa import _checks
 from fastsa.amortize.sample_weights import checked_weights
 from fastsa.labels import Labels, LabelStream
 
 # What is trained on or chosen by cannot certify, and truth that is trained on is none.
 _KEPT_BACK = ("certify", "truth")
+_ROUNDING = 1e-9
 
 
 class AttributionLabels:
@@ -35,26 +38,28 @@ class AttributionLabels:
         self._put(slice(None), mean, count if weights is None else np.where(count > 0, weights, 0.0))
 
     @staticmethod
-    def of(name: str, labels: Any, n_items: int, start: Any = None, weights: Any = None) -> AttributionLabels:
+    def of(
+        name: str, labels: Any, n_items: int, start: Any = None, weights: Any = None, refresh: int | None = None
+    ) -> AttributionLabels:
         """The labels of `n_items` inputs. Raises TypeError or ValueError for what cannot be trained on."""
         if isinstance(labels, LabelStream):
             if weights is not None:
                 raise ValueError(
                     f"weights are given and {name} is a LabelStream, whose counts grow; give Labels, or no weights."
                 )
+            if refresh is not None:
+                return RefreshedLabels(name, labels, n_items, refresh, start)
             return StreamedLabels(name, labels, n_items, start)
         if not isinstance(labels, Labels):
             raise TypeError(
                 f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame."
             )
+        if refresh is not None:
+            raise ValueError(f"refresh is given and {name} are Labels, which are drawn; give a LabelStream to refresh from.")
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
         begun, given = checked_start(name, start, labels.mean.shape), checked_weights(weights, labels.count.shape)
         found = AttributionLabels(labels.mean, labels.count, begun, given)
-        ready = int(found.ready.sum())
-        if ready < max(1, n_items / 2):
-            raise ValueError(
-                f"{name} determines every player for {ready} of {n_items} inputs; expected half. Draw more samples."
-            )
+        _check_ready(name, found, n_items)
         return found
 
     @property
@@ -72,8 +77,8 @@ class AttributionLabels:
         self.count[items] = np.where(known, count, 0)
 
 
-class StreamedLabels(AttributionLabels):
-    """The labels that a stream has made so far; its batches replace earlier totals."""
+class NotYetDrawn(AttributionLabels):
+    """The labels of a stream of which none has been made."""
 
     def __init__(self, name: str, stream: LabelStream, n_items: int, start: Any = None) -> None:
         game = stream.game
@@ -81,6 +86,13 @@ class StreamedLabels(AttributionLabels):
         cells = game.ids.size, game.n_players
         nothing = np.full((*cells, game.n_outputs), np.nan)
         super().__init__(nothing, np.zeros(cells, np.int64), checked_start(name, start, nothing.shape))
+
+
+class StreamedLabels(NotYetDrawn):
+    """The labels that a stream has made so far; its batches replace earlier totals."""
+
+    def __init__(self, name: str, stream: LabelStream, n_items: int, start: Any = None) -> None:
+        super().__init__(name, stream, n_items, start)
         self._samples, self._total = 0, stream.total
         self._batches = iter(stream)
 
@@ -94,6 +106,31 @@ class StreamedLabels(AttributionLabels):
             self._samples += batch.samples
             came = True
         return came
+
+
+class RefreshedLabels(NotYetDrawn):
+    """Labels of the latest `refresh` samples of a stream alone: independent new ones in place of the old."""
+
+    def __init__(self, name: str, stream: LabelStream, n_items: int, refresh: Any, start: Any = None) -> None:
+        super().__init__(name, stream, n_items, start)
+        refresh, samples = _checks.count("refresh", refresh), stream.span.samples
+        if samples % refresh:
+            raise ValueError(
+                f"refresh is {refresh} and {name} has {samples} samples of each input; expected a divisor of {samples}."
+            )
+        self.parts = [stream.part(first, refresh) for first in range(0, samples, refresh)]
+        self._name, self._drawn, self._items = name, 0, stream.roster.ids.size
+
+    def advance(self, share: float) -> bool:
+        """Draw the labels that are due when this share of training is over; those before are gone."""
+        due = min(len(self.parts), math.ceil(share * len(self.parts) - _ROUNDING))
+        if due <= self._drawn:
+            return False
+        part, self._drawn = self.parts[due - 1], due
+        labels = part.collect()
+        self._put(part.items, labels.mean, labels.count)
+        _check_ready(self._name, self, self._items)
+        return True
 
 
 def checked_start(name: str, start: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
@@ -121,6 +158,14 @@ def check_independent(train: Labels | LabelStream, select: Labels, same_inputs: 
             for other in ranges:
                 if mine.overlaps(other):
                     raise ValueError(f"select holds samples that are trained on ({mine}); draw it with role='select'.")
+
+
+def _check_ready(name: str, labels: AttributionLabels, n_items: int) -> None:
+    ready = int(labels.ready.sum())
+    if ready < max(1, n_items / 2):
+        raise ValueError(
+            f"{name} determines every player for {ready} of {n_items} inputs; expected half. Draw more samples."
+        )
 
 
 def _check(name: str, one_game: bool, roles: Any, n_labels: int, n_items: int) -> None:

@@ -15,7 +15,7 @@ from fastsa.amortize import weights_file
 from fastsa.amortize.attribution import saved
 from fastsa.amortize.attribution.ends import checked_ends, ends_cost
 from fastsa.amortize.attribution.ends import ends as ends_of_game
-from fastsa.amortize.attribution.labels import checked_start
+from fastsa.amortize.attribution.labels import RefreshedLabels, checked_start
 from fastsa.amortize.attribution.plan import Given, Part, Plan, planned
 from fastsa.amortize.attribution.task import KINDS, Task, checked_grid, numbers_of
 from fastsa.amortize.progress import epoch_bar
@@ -161,6 +161,7 @@ class AttributionNet:
         start: Any = None,
         start_select: Any = None,
         weights: Any = None,
+        refresh: int | None = None,
         progress: bool = False,
     ) -> AttributionNet:
         """Learn the attributions of inputs X, and choose the epoch on `select`; returns self.
@@ -183,6 +184,17 @@ class AttributionNet:
         weights : [items], or [items, players], in place of the labels' counts, such as
             `fastsa.amortize.noise_weights` gives. Weights from the same samples' own variance would bias.
 
+        refresh : samples of a label that is to be replaced, a divisor of the stream's. A stream refines labels by default: an
+            epoch sees the means of all samples so far. With refresh = r and samples = m r, training goes through m
+            independent labels l_1 .. l_m of r samples each, one after the other, for equally many epochs. The sum of
+            evaluations is that of one fixed label of mean l, and so is the objective over all of training,
+
+                sum over j of |f - l_j|^2  =  m |f - l|^2 + a constant without f:
+
+            noise that a network would memorise is traded for noise that is new and sqrt(m) times as large, of which it
+            forgets the earlier. They are drawn between epochs, while nothing trains. Where the estimator is biased at r
+            samples, such as KernelSHAP's, the labels of all are.
+
         The loss on fixed `select` labels is the certified error plus their noise, a constant: with l1 and l2 halves of
         their samples the mean of (p - l1)(p - l2) is that of (p - l)^2 less (l1 - l2)^2 / 4, which has no p in it. So the
         epoch of least loss is that of least certified error.
@@ -194,7 +206,7 @@ class AttributionNet:
         if start is not None and (self.scale == "unit" or self.bounded):
             raise ValueError("start is for nets of scale 'global' that are not bounded; leave it out, or change them.")
         plan = planned(
-            Given(X, labels, ends, start, weights),
+            Given(X, labels, ends, start, weights, refresh),
             Given(X_select, select, ends_select, start_select),
             self._kind,
             self.grid,
@@ -204,6 +216,11 @@ class AttributionNet:
         from fastsa.amortize.networks import own_state
 
         epochs = self._epochs(plan)
+        if isinstance(plan.train.labels, RefreshedLabels) and len(plan.train.labels.parts) > max(epochs, 1):
+            raise ValueError(
+                f"refresh is {refresh}, which makes {len(plan.train.labels.parts)} labels in turn, and there are {epochs} "
+                "epochs; expected at least as many. Give a larger refresh."
+            )
         finish, close = epoch_bar(progress, epochs + 1)
         try:
             with own_state(self.seed, self._threads_for(plan.kind)):

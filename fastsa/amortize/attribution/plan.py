@@ -23,6 +23,7 @@ class Given(NamedTuple):
     ends: Any
     start: Any = None
     weights: Any = None
+    refresh: Any = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def planned(
         raise ValueError("start is for labels; objective 'coalitions' begins with nothing.")
     if from_coalitions and train.weights is not None:
         raise ValueError("weights are of labels; objective 'coalitions' has none.")
+    if from_coalitions and train.refresh is not None:
+        raise ValueError("refresh is for labels; objective 'coalitions' draws new coalitions at every step.")
     inputs = numbers_of("X", train.X)
     own = _part("labels", inputs, train, "ends", efficient)
     task = Task.of(inputs, *own.cells, grid)
@@ -115,7 +118,7 @@ def _part(name: str, inputs: tuple[NDArray[Any], ...], given: Given, ends_name: 
         found: Any = given.labels
         n_outputs = found.n_outputs
     else:
-        found = AttributionLabels.of(name, given.labels, n_items, given.start, given.weights)
+        found = AttributionLabels.of(name, given.labels, n_items, given.start, given.weights, given.refresh)
         n_outputs = found.mean.shape[2]
     start = None if given.start is None else np.asarray(given.start, np.float64)
     if not with_ends:
