@@ -24,6 +24,7 @@ from bench.trust import (  # noqa: E402
     known_errors,
     linear,
     noise,
+    refreshing,
     shortened,
     theory,
 )
@@ -220,3 +221,30 @@ def test_the_z_test_knows_that_its_variances_are_of_few_samples(monkeypatch):
     assert z < limit < 0.7 * np.abs(ratios).max()
     shift[0, 7] = 12.0
     assert control_variates.largest_z(case, None, 4, 2, 0)[0] > limit
+
+
+def test_labels_that_stay_are_refined_or_refreshed_cost_the_same_and_differ_only_on_their_way(tmp_path, capsys):
+    """With all samples in, refined labels are the fixed ones; the networks of all three are others, seed by seed."""
+    refreshing.main(["--small", "--seeds", "2", "--tasks", "synthetic", "--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert all(f"synthetic, {kept}: networks on labels of equal evaluations" in printed for kept in refreshing.KEPT)
+    (found,) = json.loads((tmp_path / "refreshing.json").read_text()).values()
+    assert len(found) == 2 * 3 * 2
+    errors = [r["errors"]["held out"] for r in found if r["kept"] == "last epoch"]
+    assert len(set(errors)) == 6 and 0.3 < min(errors) and max(errors) < 2
+    evaluated = []
+
+    def counted(x):
+        evaluated.append(len(x))
+        return x.prod(axis=1)
+
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    game = refreshing.Case(counted, refreshing.games.Baseline(), X).game(slice(0, 30))
+    spent = []
+    for mode in refreshing.MODES:
+        evaluated.clear()
+        refreshing.fitted(mode, X, refreshing.stream(game, 4, "train", 0), None, 8, 0)
+        spent.append(sum(evaluated))
+    assert spent[0] == spent[1] == spent[2] > 0
+    with pytest.raises(SystemExit):
+        refreshing.main(["--seeds", "1"])

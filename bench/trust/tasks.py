@@ -115,17 +115,25 @@ def _valuation(name: str, sizes: Sizes, utility: fastsa.utilities.Utility, point
 
 
 def _boosted_trees(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
+    probability, masker, X = boosted_trees(sizes.items, 100 * sizes.certified // 5, data_dir)
+    return _attribution(name, sizes, games.ModelGame(probability, X, masker), X)
+
+
+def boosted_trees(
+    items: int, fitted: int, data_dir: Path | None
+) -> tuple[Callable[[np.ndarray], np.ndarray], games.Groups, np.ndarray]:
+    """Adult's higher income told by trees `fitted` to so many rows; players are its 13 variables; inputs of other rows."""
     adult = data.adult(data.folder(data_dir))
     order = np.random.default_rng(0).permutation(len(adult.y))
-    fitted, rest = order[: 100 * sizes.certified // 5], order[30_000:]
-    model = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(adult.X[fitted], adult.y[fitted])
-    rows, background = rest[: sizes.items], rest[sizes.items : sizes.items + 100]
+    taught, rest = order[:fitted], order[30_000:]
+    model = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(adult.X[taught], adult.y[taught])
+    rows, background = rest[:items], rest[items : items + 100]
     masker = games.Groups(adult.variable, games.Marginal(adult.X[background]))
 
     def probability(x: np.ndarray) -> np.ndarray:
         return model.predict_proba(x)[:, 1]
 
-    return _attribution(name, sizes, games.ModelGame(probability, adult.X[rows], masker), adult.X[rows])
+    return probability, masker, adult.X[rows]
 
 
 def _digits_inputs(name: str, sizes: Sizes, data_dir: Path | None) -> Task:
