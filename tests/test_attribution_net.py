@@ -434,9 +434,7 @@ def points_labels():
             "draws new coalitions at every step",
         ),
         (
-            lambda p: AttributionNet().fit(
-                p.X, drawn(p.game, 8, estimator=estimators.BanzhafMSR()), refresh=2
-            ),
+            lambda p: AttributionNet().fit(p.X, drawn(p.game, 8, estimator=estimators.BanzhafMSR()), refresh=2),
             ValueError,
             "of 500 inputs; expected half",
         ),

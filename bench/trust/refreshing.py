@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.seeds < 2:
         parser.error(f"--seeds is {given.seeds}; expected at least 2, which intervals need.")
-    sizes = Sizes((100, 1000), (4, 16), 800, 100, 300)
+    sizes = Sizes((100, 1000), (8,), 800, 100, 300)
     if given.small:
         sizes = Sizes((40,), (4,), 20, 20, 20)
     found = {}

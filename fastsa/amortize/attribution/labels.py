@@ -55,7 +55,9 @@ class AttributionLabels:
                 f"{name} is a {type(labels).__name__}; expected fastsa.Labels or a fastsa.LabelStream of a ModelGame."
             )
         if refresh is not None:
-            raise ValueError(f"refresh is given and {name} are Labels, which are drawn; give a LabelStream to refresh from.")
+            raise ValueError(
+                f"refresh is given and {name} are Labels, which are drawn; give a LabelStream to refresh from."
+            )
         _check(name, labels.roster.one_game, labels.roles, labels.ids.size, n_items)
         begun, given = checked_start(name, start, labels.mean.shape), checked_weights(weights, labels.count.shape)
         found = AttributionLabels(labels.mean, labels.count, begun, given)
