@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa.amortize import AttributionNet, InformedHead, InformedInputs, Refined, ends, informed_inputs, refine
+from fastsa.amortize.attribution.additive_surrogate import AdditiveSurrogate
 from fastsa.amortize.attribution.ends import ends_cost, ends_of_labels, summing_to
 from fastsa.amortize.attribution.informed_inputs import INFORMED
 from fastsa.amortize.correction.selection_error import same_estimand, selection_certificate, selection_gain
@@ -52,13 +53,15 @@ class AmortizedExplainer:
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
-    informed : False (default); True, or some of "gradient", "occlusion" and "alone": first-order answers of the model,
-        which fastsa.amortize.informed_inputs makes of every input, True being all that it offers. A small head learns
-        attributions from them, and a second network what the head got wrong. The labels to select by choose the network
-        alone or with the head, whichever has the least certified error, or the head alone where that is not lower by
-        more than its standard error. It takes far fewer labels where models are smooth in players, and helps little
-        where each answer is noisy, as under a drawn background. Explaining an input is not one pass then: as in
-        fitting, occlusion costs players + 1 evaluations, "alone" the same, "gradient" a backward pass per output.
+    informed : False (default); True, or some of "gradient", "occlusion", "alone", "linear" and "additive": first-order
+        answers of the model, or exact values of a surrogate of it, which fastsa.amortize.informed_inputs makes of every
+        input, True being all first-order answers that it offers. A small head learns attributions from them, and a second
+        network what the head got wrong. The labels to select by choose the network alone or with the head, whichever has
+        the least certified error, or the head alone where that is not lower by more than its standard error. It takes far
+        fewer labels where models are smooth in players, and first-order answers help little where each is noisy, as under a
+        drawn background. Explaining an input is not one pass then: as in fitting, occlusion costs players + 1 evaluations,
+        "alone" the same, "gradient" a backward pass per output. A surrogate costs an evaluation of every input fitted and
+        of every background row, and nothing when explaining; it tells what the model adds player by player.
     seed : of labels and network; default 0.
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
@@ -69,8 +72,8 @@ class AmortizedExplainer:
     After `fit`: `labels_`, the Monte Carlo labels with all samples; `net_`; `error_`, the certificate of the mean squared
     error of `explain(X)` for the inputs fitted, told by the labels to select by (which the choice flatters a little), or
     None where no unbiased estimator reads them; `choice_`, what predicts, "net", "head" or "head and net", and `head_`,
-    the InformedHead or None; `evaluations_`, model evaluations spent in all, a backward pass counting two; `seconds_`,
-    what "labels" and "training" took.
+    the InformedHead or None; `surrogates_`, those of the head's inputs, by kind; `evaluations_`, model evaluations spent
+    in all, a backward pass counting two; `seconds_`, what "labels" and "training" took.
 
     Raises ValueError or TypeError for bad settings, and BackendUnavailable where torch is missing.
 
@@ -132,6 +135,7 @@ class AmortizedExplainer:
         self._learn(net, X, train, select, known, inputs, progress)
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
         self.labels_, self.kinds_ = train.merge(select), () if inputs is None else inputs.kinds
+        self.surrogates_ = {} if self.head_ is None else dict(inputs.surrogates)
         beside = 0 if inputs is None else inputs.evaluations
         self.evaluations_ = self.labels_.evaluations + beside + (0 if both is None else ends_cost(game))
         return self
@@ -251,6 +255,7 @@ class AmortizedExplainer:
             "error": None if self.error_ is None else asdict(self.error_),
             "informed": list(self.kinds_),
             "head": None if self.head_ is None else self.head_.config(),
+            "surrogates": {kind: surrogate.config() for kind, surrogate in self.surrogates_.items()},
             "choice": self.choice_,
         }
         (folder / "about.json").write_text(json.dumps(about, indent=2))
@@ -278,6 +283,8 @@ class AmortizedExplainer:
         )
         explainer.kinds_, explainer.choice_ = tuple(about["informed"]), about["choice"]
         explainer.head_ = None if about["head"] is None else InformedHead.of_config(about["head"])
+        surrogates = about.get("surrogates", {})  # files of before there were any have none
+        explainer.surrogates_ = {kind: AdditiveSurrogate.of_config(found) for kind, found in surrogates.items()}
         explainer.labels_, explainer.net_ = labels, fitted
         explainer.evaluations_, explainer.seconds_ = about["evaluations"], about["seconds"]
         explainer.error_ = None if about["error"] is None else Certificate.of_stored(about["error"])
@@ -395,7 +402,8 @@ class AmortizedExplainer:
             both = ends(game)
         if self.head_ is None:
             return self.net_.predict(self._readable(X), ends=both), both
-        begun = self.head_.values(informed_inputs(game, self.kinds_, seed=self.seed).values, ends=both)
+        told = informed_inputs(game, self.kinds_, seed=self.seed, surrogates=self.surrogates_)
+        begun = self.head_.values(told.values, ends=both)
         if self.choice_ == "head":
             return begun, both
         return self.net_.predict(self._readable(X), ends=both, start=begun), both

@@ -1,33 +1,46 @@
-"""What a game tells of every player nearly for free: gradient times input, occlusion, each player alone."""
+"""What a game tells of every player nearly for free: gradient times input, occlusion, each alone, a surrogate's values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastsa import _checks
+from fastsa.amortize.attribution.additive_surrogate import AdditiveSurrogate
 from fastsa.games import ModelGame
 from fastsa.games.gradients import gradient_cost, gradient_times_input, offers_gradients
 from fastsa.ops import Lanes, Walks
 
-INFORMED = ("gradient", "occlusion", "alone")
+FIRST_ORDER = ("gradient", "occlusion", "alone")
+SURROGATES = ("linear", "additive")
+INFORMED = FIRST_ORDER + SURROGATES
 _COALITIONS_AT_ONCE = 1 << 16
 _OWN_LANE = 2**32 - 1  # background rows of a sample that no label takes
 
 
 @dataclass(frozen=True)
 class InformedInputs:
-    """values float64 [items, players, outputs, kinds]; kinds, which; evaluations of the model that they are worth."""
+    """values float64 [items, players, outputs, kinds]; kinds, which; evaluations of the model that they are worth.
+
+    surrogates : what was fitted for the kinds "linear" and "additive", to be given again for other inputs.
+    """
 
     values: NDArray[np.float64]
     kinds: tuple[str, ...]
     evaluations: int
+    surrogates: Mapping[str, AdditiveSurrogate] = field(default_factory=dict)
 
 
-def informed_inputs(game: ModelGame, kinds: Sequence[str] | None = None, *, seed: int = 0) -> InformedInputs:
+def informed_inputs(
+    game: ModelGame,
+    kinds: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    surrogates: Mapping[str, AdditiveSurrogate] | None = None,
+) -> InformedInputs:
     """First-order answers of every input's game, for an `InformedHead` to learn from.
 
     "gradient"   df/dx (x - b) summed over a player's entries, the gradient taken half-way between the input x and what
@@ -35,10 +48,17 @@ def informed_inputs(game: ModelGame, kinds: Sequence[str] | None = None, *, seed
     "occlusion"  v(N) - v(N without i): players + 1 evaluations
     "alone"      v({i}) - v(empty): players + 1 evaluations
 
-    kinds : default all that the game offers. Where samples draw background rows, each input takes one, of a lane that no
+    "linear"     exact Shapley values of a linear surrogate, w (x - mean b) summed over a player's entries (Lundberg and Lee,
+                 NIPS 2017, corollary 1). The surrogate is a ridge regression on what the model says of these inputs and of
+                 the background's rows, one evaluation each, once; for any model of numbers that are replaced.
+    "additive"   the same of a surrogate that also has steps in every entry (see `AdditiveSurrogate`), at the same evaluations
+
+    kinds : default all of the first three that the game offers. surrogates : of an earlier call, in place of fitting them to
+    these inputs; they then cost nothing. A head that was fitted to some surrogate's values needs that one's again. Where samples draw background rows, each input takes one, of a lane that no
     label takes (of `seed`), so that the noise of these answers is not that of labels.
 
-    Raises ValueError for unknown kinds, TypeError for "gradient" of a game that has none.
+    Raises ValueError for unknown kinds, TypeError for "gradient" of a game that has none, and for a surrogate under Tokens or
+    Nodes.
 
     >>> import fastsa, numpy as np
     >>> game = fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 1] + x[:, 2], np.ones((1, 3)), fastsa.games.Baseline())
@@ -47,18 +67,35 @@ def informed_inputs(game: ModelGame, kinds: Sequence[str] | None = None, *, seed
     (('occlusion', 'alone'), [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], 8)
     """
     if kinds is None:
-        kinds = INFORMED if offers_gradients(game) else INFORMED[1:]
+        kinds = FIRST_ORDER if offers_gradients(game) else FIRST_ORDER[1:]
     kinds = tuple(_checks.choice("kinds", kind, INFORMED) for kind in kinds)
     if not kinds or len(set(kinds)) < len(kinds):
         raise ValueError(f"kinds are {kinds}; expected some of {INFORMED}, each once.")
+    used, spent = _surrogates(game, kinds, surrogates)
     makers: dict[str, Callable[[], NDArray[np.float64]]] = {
         "gradient": lambda: gradient_times_input(game, 0.5),
         "occlusion": lambda: _first_order(game, True, seed),
         "alone": lambda: _first_order(game, False, seed),
+        "linear": lambda: used["linear"].values(game),
+        "additive": lambda: used["additive"].values(game),
     }
     values = np.stack([makers[kind]() for kind in kinds], axis=-1)
     walked = (game.n_players + 1) * game.ids.size
-    return InformedInputs(values, kinds, sum(gradient_cost(game) if kind == "gradient" else walked for kind in kinds))
+    costs = {"gradient": gradient_cost(game), "occlusion": walked, "alone": walked}
+    return InformedInputs(values, kinds, spent + sum(costs.get(kind, 0) for kind in kinds), used)
+
+
+def _surrogates(
+    game: ModelGame, kinds: tuple[str, ...], given: Mapping[str, AdditiveSurrogate] | None
+) -> tuple[dict[str, AdditiveSurrogate], int]:
+    """Those of the kinds, and evaluations for fitting the ones that are not given, which share the model's answers."""
+    wanted = [kind for kind in SURROGATES if kind in kinds]
+    used = {kind: given[kind] for kind in wanted if given is not None and kind in given}
+    new = [kind for kind in wanted if kind not in used]
+    if not new:
+        return used, 0
+    made = AdditiveSurrogate.fit_several(game, [kind == "additive" for kind in new])
+    return used | dict(zip(new, made, strict=True)), AdditiveSurrogate.cost(game)
 
 
 def _first_order(game: ModelGame, present: bool, seed: int) -> NDArray[np.float64]:
