@@ -26,6 +26,7 @@ from bench.trust import (  # noqa: E402
     noise,
     refreshing,
     shortened,
+    surrogates,
     theory,
 )
 from fastsa import estimators  # noqa: E402
@@ -248,3 +249,25 @@ def test_labels_that_stay_are_refined_or_refreshed_cost_the_same_and_differ_only
     assert spent[0] == spent[1] == spent[2] > 0
     with pytest.raises(SystemExit):
         refreshing.main(["--seeds", "1"])
+
+
+def test_informed_explainers_of_every_choice_spend_the_same(monkeypatch):
+    """Within 2 %, on a stand-in for Adult of 4 variables."""
+    rng = np.random.default_rng(0)
+
+    def model(x):
+        return np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + x[:, 3]
+
+    masker = surrogates.games.Marginal(rng.normal(size=(surrogates.BACKGROUND, 4)))
+    monkeypatch.setattr(
+        surrogates.tasks, "boosted_trees", lambda items, fitted, folder: (model, masker, rng.normal(size=(items, 4)))
+    )
+    found = surrogates.measured(300, 50, 3, 40, 2, None)
+    spent = [r["evaluations"] for records in found.values() for r in records]
+    assert len(found) == 5 and len(spent) == 10 and min(spent) > 0.98 * max(spent)
+    assert found["linear"][0]["each"] == 1 and found["occlusion and alone"][0]["each"] == 11
+    assert [r["error"] for r in found["none"]] != [r["error"] for r in found["additive"]]
+    row = {r[0]: r for r in surrogates.table(found).rows}["additive"]
+    assert row[7] == pytest.approx(
+        np.mean([a["error"] / b["error"] for a, b in zip(found["additive"], found["none"], strict=True)])
+    )
