@@ -248,6 +248,7 @@ class DataValuator:
             "format": _FORMAT,
             "utility": repr(self.utility),
             "samples": self.samples,
+            "informed": self.informed,
             "seed": self.seed,
             "error": {name: asdict(one) for name, one in self.error_._asdict().items()},
         }
@@ -261,7 +262,12 @@ class DataValuator:
         if about.get("format") != _FORMAT:
             raise ValueError(f"{folder} has format {about.get('format')}; this version reads {_FORMAT}.")
         labels = Labels.load(folder / "labels.npz")
-        valuator = DataValuator(estimator=labels.estimator, samples=about["samples"], seed=about["seed"])
+        valuator = DataValuator(
+            estimator=labels.estimator,
+            samples=about["samples"],
+            informed=about.get("informed", True),  # files of before it was stored were of the default
+            seed=about["seed"],
+        )
         valuator.utility = about["utility"]
         valuator.labels_, valuator.plan_ = labels, None
         valuator.nets_ = tuple(ValuationNet.load(folder / f"net-{place}.safetensors") for place in range(_NETS))

@@ -54,6 +54,14 @@ def test_a_saved_valuator_is_read_as_it_was(fitted, tmp_path):
     assert not list((tmp_path / "saved").glob("*.pkl"))
 
 
+@pytest.mark.parametrize("informed", [True, False])
+def test_a_saved_valuator_remembers_whether_it_was_informed(informed, tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    valuator = DataValuator(samples=2, informed=informed).fit(X[:40], y[:40], X[40:], y[40:], progress=False)
+    valuator.save(tmp_path)
+    assert DataValuator.load(tmp_path).informed is informed
+
+
 def test_values_are_certified_below_the_labels_noise(fitted):
     values, predict = fitted.error_
     assert values.error.low < values.error.high < values.noise.value and predict.n_items == 200
