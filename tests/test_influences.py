@@ -146,6 +146,24 @@ def test_the_start_of_less_select_loss_is_taken(valued):
     assert isinstance(unselected.start_, InformedStart)
 
 
+def test_influences_of_the_points_are_computed_once_in_a_fit_and_the_start_is_that_of_its_own_prediction(
+    valued, monkeypatch
+):
+    X, y, train, select, _, influences = valued
+    asked, of = [], Influences.of
+
+    def counted(self, points):
+        asked.append(len(points))
+        return of(self, points)
+
+    monkeypatch.setattr(Influences, "of", counted)
+    net = ValuationNet(epochs=0).fit(X, y, train, select=select, n_classes=3, influences=influences)
+    assert asked == [400] and isinstance(net.start_, InformedStart)
+    loss = np.average((net.start_.predict_all(X)[np.arange(400), y] - train.mean[:, 0]) ** 2, weights=train.count)
+    assert net.history_["train"][0] == loss  # before any step the net is its start
+    assert asked == [400, 400]
+
+
 def test_an_informed_net_is_saved_and_predicts_the_same_bytes(valued, tmp_path):
     X, y, train, select, _, influences = valued
     net = ValuationNet(epochs=1, pretrain_epochs=1).fit(X, y, train, select=select, n_classes=3, influences=influences)

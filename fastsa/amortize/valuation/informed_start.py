@@ -27,14 +27,14 @@ class InformedStart:
     @staticmethod
     def fit(
         influences: Influences,
-        X: NDArray[np.float64],
+        inputs: NDArray[np.float64],
         y: NDArray[np.int32],
         mean: NDArray[np.float64],
         count: NDArray[np.float64],
     ) -> InformedStart:
-        """X [n, d], y [n], labels `mean` and `count` [n]."""
+        """`inputs` of n points (see `informed_columns`), y [n], labels `mean` and `count` [n]."""
         n_classes, rows = influences.present.shape[1], np.arange(y.size)
-        columns = np.concatenate([_inputs(influences, X)[rows, y], np.eye(n_classes)[y]], axis=1)
+        columns = np.concatenate([inputs[rows, y], np.eye(n_classes)[y]], axis=1)
         spread = columns.std(axis=0)
         columns /= np.where(spread > 0, spread, 1.0)
         weights, intercept = leave_one_out_ridge(lambda part: columns[part], mean, count)
@@ -43,7 +43,11 @@ class InformedStart:
 
     def predict_all(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values [m, n_classes] of points X [m, d] under every class."""
-        return self.intercept[0] + _inputs(self.influences, X) @ self.weights + self.of_class
+        return self.values_of(informed_columns(self.influences, X))
+
+    def values_of(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of points whose inputs are at hand."""
+        return self.intercept[0] + inputs @ self.weights + self.of_class
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """All that `of_arrays` needs."""
@@ -56,7 +60,7 @@ class InformedStart:
         return InformedStart(Influences(**arrays), **own)
 
 
-def _inputs(influences: Influences, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[m, n_classes, influences + 2]."""
+def informed_columns(influences: Influences, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What an informed start reads of points X [m, d], whatever their labels: [m, n_classes, influences + 2]."""
     of_points, p = influences.of(X)
     return np.concatenate([of_points, p[:, :, None], p[:, :, None] ** 2], axis=2)

@@ -17,7 +17,7 @@ from fastsa.amortize.progress import epoch_bar
 from fastsa.amortize.valuation import saved
 from fastsa.amortize.valuation.influence_start import InfluenceStart
 from fastsa.amortize.valuation.influences import Influences
-from fastsa.amortize.valuation.informed_start import InformedStart
+from fastsa.amortize.valuation.informed_start import InformedStart, informed_columns
 from fastsa.amortize.valuation.labels import TrainingLabels
 
 if TYPE_CHECKING:
@@ -199,12 +199,15 @@ class ValuationNet:
             self.frozen_ = None if self.net == "mlp" else copy.deepcopy(body).eval()
             features = X if self.frozen_ is None else apply(self.frozen_, X)
             self.start_ = InfluenceStart.fit(features, y, train.mean, train.weight, n_classes=n_classes, seed=self.seed)
-        if influences is not None:
-            self.start_ = self._better_start(
-                InformedStart.fit(influences, X, y, train.mean, train.weight), X, y, select
-            )
-        self.module_ = torch.nn.Sequential(body, zero_head(width, n_classes))
         start = self._start_values(X)[np.arange(y.size), y]
+        if influences is not None:
+            inputs = informed_columns(influences, X)
+            informed = InformedStart.fit(influences, inputs, y, train.mean, train.weight)
+            values = informed.values_of(inputs)[np.arange(y.size), y]
+            del inputs
+            if select is None or select.loss(values) < select.loss(start):
+                self.start_, start = informed, values
+        self.module_ = torch.nn.Sequential(body, zero_head(width, n_classes))
         # Constant labels leave nothing to learn, and Adam would blow their rounding errors up.
         epochs = self.epochs if train.spread > 0 else 0
         schedule = Schedule(epochs, self.learning_rate, self.batch_size)
@@ -236,18 +239,6 @@ class ValuationNet:
                 f"influences are of {influences.center.size} features and {influences.present.shape[1]} classes; expected "
                 f"{d} and {n_classes}, as of X and y."
             )
-
-    def _better_start(
-        self, informed: InformedStart, X: NDArray[np.float64], y: NDArray[np.int32], select: TrainingLabels | None
-    ) -> InfluenceStart | InformedStart:
-        if select is None:
-            return informed
-        own = np.arange(y.size), y
-        return (
-            informed
-            if select.loss(informed.predict_all(X)[own]) < select.loss(self._start_values(X)[own])
-            else self.start_
-        )
 
     def _start_values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.start_ is None:
