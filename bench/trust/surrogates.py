@@ -2,10 +2,10 @@ r"""Question: do exact values of an additive surrogate make an explainer of Adul
 
     python -m bench.trust.surrogates [--data-dir DATA] [--seeds 5] [--small] [--out FOLDER]
 
-The front door on Adult's boosted trees, 13 variables, marginal masking by 100 rows, three antithetic permutations per input,
-one of them to select by. Informed inputs are paid with inputs, so that every row spends the same in all: an occlusion or an
+The front door on 400 inputs of Adult's boosted trees, 13 variables, marginal masking by 100 rows, three antithetic
+permutations per input, one of them to select by. Informed inputs are paid with inputs, so that every row spends the same in all: an occlusion or an
 "alone" is 14 evaluations of each input under one background row, a surrogate one of each input, and of each of the 100 rows.
-Errors are those of 200 held-out inputs, squared, over the variance of the truth (a constant has 1), whose own noise is
+Errors are those of 100 held-out inputs, squared, over the variance of the truth (a constant has 1), whose own noise is
 subtracted; ratios are to the explainer without informed inputs of the same seed. Explaining one more input takes the
 evaluations of the last column: v(N), of which no efficient explainer is spared, and the first-order answers.
 """
@@ -84,6 +84,7 @@ def measured(inputs: int, held_out: int, epochs: int, truth_samples: int, seeds:
                     "each": 1 + (unseen.n_players + 1) * sum(k not in SURROGATES for k in kinds),
                 }
             )
+        print(f"seed {seed}:", {name: round(records[-1]["error"], 3) for name, records in found.items()}, flush=True)
     return found
 
 
@@ -112,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.seeds < 2:
         parser.error(f"--seeds is {given.seeds}; expected at least 2, which intervals need.")
-    sizes = (60, 20, 2, 20) if given.small else (1000, 200, 50, 300)
+    sizes = (60, 20, 2, 20) if given.small else (400, 100, 50, 200)
     found = measured(*sizes, given.seeds, given.data_dir)
     print(table(found))
     if given.out:
