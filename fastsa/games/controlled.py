@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastsa import _checks
 from fastsa._threads import Cancel
-from fastsa.games.game import Game, check_coalitions
+from fastsa.games.game import Game, check_coalitions, check_game
 from fastsa.ops import Lanes, Walks
 
 
@@ -56,10 +56,7 @@ class Controlled:
         self, game: Game, surrogate: Game, values: Any, *, scale: Any = 1.0, values_stderr: Any = None
     ) -> None:
         for name, one in (("game", game), ("surrogate", surrogate)):
-            if not hasattr(one, "walk"):
-                raise TypeError(
-                    f"{name} is a {type(one).__name__}; expected one of fastsa.games, such as ModelGame(...)."
-                )
+            check_game(name, one)
         _check_alike(game, surrogate)
         self._game, self._surrogate = game, surrogate
         self.scale = _scale(scale, game.n_outputs)

@@ -83,5 +83,12 @@ def check_coalitions(coalitions: Any, n_players: int) -> NDArray[np.bool_]:
     return coalitions
 
 
+def check_game(name: str, game: Any) -> None:
+    """Raise TypeError for what takes no walks."""
+    if not hasattr(game, "walk"):
+        given = type(game).__name__
+        raise TypeError(f"{name} is a {given}; expected one of fastsa.games, such as DataGame(...) or ModelGame(...).")
+
+
 def check_max_bytes(max_bytes: int | None) -> int:
     return DEFAULT_MAX_BYTES if max_bytes is None else _checks.count("max_bytes", max_bytes)

@@ -53,8 +53,7 @@ def fitted_scale(
     >>> fastsa.labels.fitted_scale(game, twice, fastsa.exact(twice), permutations, samples=9).round(6).tolist()
     [0.5]
     """
-    if _checks.count("samples", samples) < 2:
-        raise ValueError(f"samples is {samples}; expected at least 2, because one sample shows no variance.")
+    _checks.count("samples", samples, least=2)  # one shows no variance
     three = _SideBySide(game, Controlled(game, surrogate, values))
     labels = LabelStream(
         three, estimator, samples=samples, items=items, role=role, seed=seed, n_threads=n_threads

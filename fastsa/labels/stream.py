@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastsa import _checks, _threads
 from fastsa.estimators import Estimator, Part, SampleRange, Statistics
 from fastsa.games import DEFAULT_MAX_BYTES, Game, Roster
+from fastsa.games.game import check_game
 from fastsa.labels.labels import Labels
 from fastsa.labels.stop import StopRule
 from fastsa.labels.until import collect_until
@@ -122,8 +123,7 @@ class LabelStream:
             raise TypeError(
                 f"estimator is {estimator!r}; expected one of fastsa.estimators, such as PermutationShapley()."
             )
-        if not hasattr(game, "walk"):
-            raise TypeError(f"game is a {type(game).__name__}; expected one of fastsa.games, such as DataGame(...).")
+        check_game("game", game)
         self._game = game
         self._estimator = estimator
         self._seed = _checks.seed(seed)
