@@ -20,6 +20,8 @@ EXPERIMENTS = (
     "tabular_valuation",
     "cifar_valuation",
     "scale",
+    "split",
+    "partial",
 )
 
 

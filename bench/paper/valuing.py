@@ -19,6 +19,7 @@ from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
 from fastsa.curation import detection_table
 from fastsa.display import Table
 from fastsa.metrics import agreement
+from fastsa.utilities.data import Utility
 
 TRUTHS = Path(__file__).parent / "truth"
 KNN_GRID = (1, 5, 20)
@@ -41,17 +42,19 @@ FOUND = ("AUROC", "AUPRC", "of wrong")
 class Setting:
     """A game that is fixed while labels and networks get other seeds.
 
-    truth_items are positions of points, measured with `truth_samples` of the labels' estimator; `recipe` are the
-    arguments of the paper's networks, of which the one of least select loss counts.
+    truth_items are positions of points, measured with `truth_samples` of `truth_estimator`, whose estimand is the labels'; by
+    default it is the labels' estimator. `recipe` are the arguments of the paper's networks, of which the one of least
+    select loss counts.
     """
 
     name: str
     data: NoisySet
-    utility: fastsa.utilities.Logistic
+    utility: Utility
     estimator: fastsa.estimators.Estimator
     truth_items: np.ndarray
     truth_samples: int
     recipe: tuple[dict[str, float], ...] = TABULAR_RECIPE
+    truth_estimator: fastsa.estimators.Estimator | None = None
 
     @cached_property
     def game(self) -> fastsa.games.DataGame:
@@ -65,8 +68,8 @@ class Setting:
     @cached_property
     def influences(self) -> Influences:
         d = self.data
-        law = self.estimator.size_law(d.y.size)
-        return Influences.fit(d.X, d.y, d.X_val, d.y_val, n_classes=self.n_classes, size_law=law, C=self.utility.C)
+        law, C = self.estimator.size_law(d.y.size), getattr(self.utility, "C", None)
+        return Influences.fit(d.X, d.y, d.X_val, d.y_val, n_classes=self.n_classes, size_law=law, C=C)
 
     def truth(self, folder: Path | None = TRUTHS) -> fastsa.Labels:
         """Read from `folder`, or measured and written there, beside what tells how it was made; None keeps nothing."""
@@ -80,9 +83,9 @@ class Setting:
             print(
                 f"{path} is of other points or another game (other data, or another version of them); it is measured again"
             )
-        start = time.perf_counter()
+        start, estimator = time.perf_counter(), self.truth_estimator or self.estimator
         stream = fastsa.LabelStream(
-            self.game, self.estimator, samples=self.truth_samples, role="truth", items=self.truth_items
+            self.game, estimator, samples=self.truth_samples, role="truth", items=self.truth_items
         )
         labels = stream.collect()
         if path is None:
@@ -91,7 +94,7 @@ class Setting:
         labels.save(path)
         about = {
             "samples": self.truth_samples,
-            "estimator": repr(self.estimator),
+            "estimator": repr(estimator),
             "seed": 0,
             "points": len(self.truth_items),
             "evaluations": int(labels.evaluations),
