@@ -22,6 +22,7 @@ EXPERIMENTS = (
     "scale",
     "split",
     "partial",
+    "transfer",
 )
 
 
