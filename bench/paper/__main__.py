@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "split",
     "partial",
     "transfer",
+    "noise_tolerance",
 )
 
 
