@@ -1,4 +1,4 @@
-"""Three real games whose labels are nearly free, a network trained on some of their points, and cells kept as records."""
+"""Three real games whose labels are nearly free, a network trained on some of their points, cells kept as records."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ def blocks_in_order(n: int, seed: int) -> np.ndarray:
     return positions[positions < n]
 
 
-def labels(
-    setting: CheapGame, positions: np.ndarray, samples: int, seed: int, *, first: int = 0
-) -> fastsa.Labels:
+def labels(setting: CheapGame, positions: np.ndarray, samples: int, seed: int, *, first: int = 0) -> fastsa.Labels:
     """`samples` labels of role "train" of the points at `positions`."""
     return fastsa.LabelStream(
         setting.game, setting.estimator, samples=samples, first_sample=first, items=np.sort(positions), seed=seed,
@@ -143,8 +141,8 @@ def network(
 ) -> ValuationNet:
     """Trained on four fifths of the labelled points, the epoch and the start chosen on the others.
 
-    "informed" is the default with influences, "recipe" start="constant" of a pretrained network, the paper's. All points of
-    the pool take part in what needs no labels. Blocks of points that share draws stay together.
+    "informed" is the default with influences, "recipe" start="constant" of a pretrained network, the paper's. All
+    points of the pool take part in what needs no labels. Blocks of points that share draws stay together.
     """
     d, n = setting.data, setting.data.y.size
     block = np.arange(n) // SHARED

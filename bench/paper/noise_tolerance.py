@@ -3,14 +3,15 @@ r"""Question: how much noise, and how much bias, of its labels does a network to
     python -m bench.paper.noise_tolerance [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5]
         [--minutes 60] [--out FOLDER] [--small]
 
-Labels of 800 points are nearly exact (300 samples) before normal noise of N times the variance of the true values is added,
-or bias of B times it: along a fixed linear function of the features, or by truncation, contributions to coalitions of more than
-a given size being 0 as where Monte Carlo stops early. The error is that on 400 points without labels, whose truth is known; a constant
-scores 1. Means over seeds of noise, batches and weights; the label points are the same.
+Labels of 800 points are nearly exact (300 samples) before normal noise of N times the variance of the true values is
+added, or bias of B times it: along a fixed linear function of the features, or by truncation, contributions to
+coalitions of more than a given size being 0 as where Monte Carlo stops early. The error is that on 400 points without
+labels, whose truth is known; a constant scores 1. Means over seeds of noise, batches and weights; the label points are
+the same.
 
 The law that errors are held against: E = a + (1 - a) h / (1 + h), h = p N / (n (1 - a)), with a and p fitted to one
-architecture's errors at all N; for small N it is a + p N / n. With bias, E + B. "half lost": the N at which an error is halfway
-from a to the constant's. "constant": the N from which on the measured error is no longer below 1.
+architecture's errors at all N; for small N it is a + p N / n. With bias, E + B. "half lost": the N at which an error
+is halfway from a to the constant's. "constant": the N from which on the measured error is no longer below 1.
 """
 
 from __future__ import annotations
@@ -40,26 +41,26 @@ AT, LINEAR, CUTS = 3.0, (0.1, 1.0), (55, 25)
 
 @dataclasses.dataclass(frozen=True)
 class Exact:
-    """Nearly exact labels of `labelled` points, by the largest coalition that counts; and the variance of their noise."""
+    """Nearly exact labels of `labelled` points and the variance of their noise, by the largest coalition counted."""
 
     setting: cheap_games.CheapGame
     truth: fastsa.Labels
     labelled: np.ndarray
     mean: dict[int | None, np.ndarray]
-    noise: float
+    noise: dict[int | None, float]
 
     @staticmethod
     def of(setting: cheap_games.CheapGame, truth: fastsa.Labels, points: int, samples: int, cuts: tuple) -> Exact:
         pool = setting.data.y.size - setting.truth_items.size
         labelled = np.sort(cheap_games.blocks_in_order(pool, 0)[:points])
         whole = setting.truth_estimator
-        mean, noise = {}, 0.0
+        mean, noise = {}, {}
         for cut in (None, *cuts):
             estimator = whole if cut is None else dataclasses.replace(whole, max_size=cut)
             made = fastsa.LabelStream(setting.game, estimator, samples=samples, items=labelled, n_threads=1).collect()
             kept = (estimator.max_size + 1 - whole.min_size) / (whole.max_size + 1 - whole.min_size)
             mean[cut] = kept * made.mean[:, 0]
-            noise = float(np.mean(made.stderr**2)) if cut is None else noise
+            noise[cut] = kept**2 * float(np.mean(made.stderr**2))
         return Exact(setting, truth, labelled, mean, noise)
 
     @property
@@ -74,9 +75,12 @@ class Exact:
 
     def bias(self, cut: int) -> float:
         """B of a truncation, over the variance of the true values; the noise of both labels subtracted."""
-        return float(np.mean((self.mean[cut] - self.mean[None]) ** 2) - 2 * self.noise) / self.signal
+        apart = float(np.mean((self.mean[cut] - self.mean[None]) ** 2))
+        return (apart - self.noise[cut] - self.noise[None]) / self.signal
 
-    def error(self, network: str, seed: int, *, N: float, linear: float = 0.0, cut: int | None = None, part: int = 1) -> float:
+    def error(
+        self, network: str, seed: int, *, N: float, linear: float = 0.0, cut: int | None = None, part: int = 1
+    ) -> float:
         """Of a network trained on an n-th `part` of the points, their labels made noisy and biased."""
         d, rng = self.setting.data, np.random.default_rng([seed, 13])
         labels = self.mean[cut] + np.sqrt(N * self.signal) * rng.normal(size=self.labelled.size)
@@ -91,7 +95,7 @@ class Exact:
 
 
 def cell(exact: Exact, network: str, seed: int, noises: tuple, cuts: tuple) -> dict:
-    found: dict = {"network": network, "seed": seed, "labels": exact.noise / exact.signal}
+    found: dict = {"network": network, "seed": seed, "labels": exact.noise[None] / exact.signal}
     found["noise"] = {f"{N:g}": exact.error(network, seed, N=N) for N in noises}
     if network in BIASED:
         found["linear"] = {f"{B:g}": exact.error(network, seed, N=AT, linear=B) for B in LINEAR}
@@ -135,7 +139,9 @@ def tables(task: str, cells: list[dict], exact: Exact) -> list[Table]:
     of = {network: own for network, own in of.items() if own}
     n = exact.labelled.size
     columns = {f"N = {N}": ("noise", N) for N in cells[0]["noise"]}
-    first = cheap_games.table(f"{task}: error of networks on points without labels, by the noise of {n} labels", columns, of)
+    first = cheap_games.table(
+        f"{task}: error of networks on points without labels, by the noise of {n} labels", columns, of
+    )
     rows = []
     for network, own in of.items():
         a, p = fitted(own)
@@ -146,7 +152,9 @@ def tables(task: str, cells: list[dict], exact: Exact) -> list[Table]:
         until = f"{np.median(ends):,.0f}" if never <= len(ends) // 2 else f"beyond {N[-1]:,.0f}"
         rows.append((network, a, p * n, f"{(1 - a) / p:,.1f}", until, (float(ratio.min()), float(ratio.max()))))
     head = ("", "a", "p", "half lost at N", "constant from N", "measured over law")
-    notes = (f"the labels' own noise, N = {cells[0]['labels']:.2f}, is added to N in the law; 'constant from': median of seeds.",)
+    notes = (
+        f"the labels' own noise, N = {cells[0]['labels']:.2f}, is added in the law; 'constant from': median of seeds.",
+    )
     second = Table(head, tuple(rows), notes, f"{task}: the law of noise")
     return [first, second, biases(task, of, exact)]
 
@@ -158,7 +166,9 @@ def biases(task: str, of: dict[str, list[dict]], exact: Exact) -> Table:
     for cut in of[BIASED[0]][0]["truncated"]:
         B = exact.bias(int(cut))
         kinds.append(("truncated", cut, B, f"truncated at {cut} points, B = {B:.2f}"))
-    kinds += [("a quarter", N, None, f"no bias, N = {N}, a quarter of the points") for N in of[BIASED[0]][0]["a quarter"]]
+    kinds += [
+        ("a quarter", N, None, f"no bias, N = {N}, a quarter of the points") for N in of[BIASED[0]][0]["a quarter"]
+    ]
     rows = [(f"no bias, N = {AT:g}", *sum(((plain[one], None, None) for one in BIASED), ()))]
     for kind, key, B, name in kinds:
         cells: list = []
@@ -169,7 +179,7 @@ def biases(task: str, of: dict[str, list[dict]], exact: Exact) -> Table:
             cells += [*error, noisy if B is None else plain[network] + B]
         rows.append((name, *cells))
     head = ("", "informed", "95 % interval", "law", "recipe", "95 % interval ", "law ")
-    note = f"bias: N = {AT:g}, the law adds B to the error without bias; a quarter of the points: as of four times the noise."
+    note = f"bias: N = {AT:g}, the law adds B to the error without bias; a quarter of the points: as of 4 N."
     return Table(head, tuple(rows), (note,), f"{task}: bias, and fewer points")
 
 
@@ -205,7 +215,9 @@ def main(arguments: list[str] | None = None) -> None:
     for task, setting in cheap_games.settings(given).items():
         exact = Exact.of(setting, cheap_games.truth_of(setting, given), points, samples, cuts)
         jobs = [
-            cheap_games.job(f"noise-{setting.name}-{seed}-{cheap_games.slug(one)}", cell, exact, one, seed, noises, cuts)
+            cheap_games.job(
+                f"noise-{setting.name}-{seed}-{cheap_games.slug(one)}", cell, exact, one, seed, noises, cuts
+            )
             for seed in range(given.seeds)
             for one in networks
         ]

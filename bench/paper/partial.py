@@ -1,12 +1,12 @@
 r"""Question: labels of how many of the points, with the same samples each, are enough to value all of them?
 
-    python -m bench.paper.partial [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5] [--minutes 60]
-        [--out FOLDER] [--small]
+    python -m bench.paper.partial [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5]
+        [--minutes 60] [--out FOLDER] [--small]
 
-Of a pool of 2,400 points 10, 25, 50 or 100 % get four samples each. Two networks, one on either half of the samples, predict
-all points (their mean is "amortized"; of labelled points "refined" adds the labels); "recipe" is the paper's network. The error is
-measured on the 400 points of known truth, those that have labels and the others apart. Monte Carlo knows nothing of the
-others; KNN-Shapley needs no labels but to be given the values' unit.
+Of a pool of 2,400 points 10, 25, 50 or 100 % get four samples each. Two networks, one on either half of the samples,
+predict all points (their mean is "amortized"; of labelled points "refined" adds the labels); "recipe" is the paper's
+network. The error is measured on the 400 points of known truth, those that have labels and the others apart. Monte
+Carlo knows nothing of the others; KNN-Shapley needs no labels but to be given the values' unit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ METHODS = ("Monte Carlo", "Monte Carlo, shrunk", "KNN-Shapley", "ridge", "recipe
 def estimates(setting: cheap_games.CheapGame, share: float, samples: int, seed: int) -> tuple[dict, np.ndarray]:
     """Values of all points by method, NaN where a method has none, and which points are labelled."""
     d, n = setting.data, setting.data.y.size
-    labelled = np.sort(cheap_games.blocks_in_order(n, seed)[: round(share * n / cheap_games.SHARED) * cheap_games.SHARED])
+    labelled = np.sort(
+        cheap_games.blocks_in_order(n, seed)[: round(share * n / cheap_games.SHARED) * cheap_games.SHARED]
+    )
     half = samples // 2
     parts = [cheap_games.labels(setting, labelled, half, seed, first=first) for first in (0, half)]
     given = [cheap_games.of_all(part, setting) for part in parts]
@@ -69,7 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     for task, setting in cheap_games.settings(given).items():
         truth = cheap_games.truth_of(setting, given)
         jobs = [
-            cheap_games.job(f"partial-{setting.name}-{seed}-{100 * share:g}", cell, setting, truth, share, samples, seed)
+            cheap_games.job(
+                f"partial-{setting.name}-{seed}-{100 * share:g}", cell, setting, truth, share, samples, seed
+            )
             for seed in range(given.seeds)
             for share in shares
         ]
@@ -78,7 +82,9 @@ def main(arguments: list[str] | None = None) -> None:
             rows = {method: [{f"{c['share']:g}": c[which].get(method)} for c in cells] for method in METHODS}
             rows = {method: found for method, found in rows.items() if any(any(one.values()) for one in found)}
             columns = {f"{share:.0%}": (f"{share:g}", "error") for share in shares if which == "labelled" or share < 1}
-            title = f"{task}: error on points {'with' if which == 'labelled' else 'without'} labels, by the share labelled"
+            title = (
+                f"{task}: error on points {'with' if which == 'labelled' else 'without'} labels, by the share labelled"
+            )
             if rows:
                 print(cheap_games.table(title, columns, rows), end="\n\n", flush=True)
 

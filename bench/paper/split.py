@@ -3,13 +3,13 @@ r"""Question: at one budget of labels, many points with noisy labels or few poin
     python -m bench.paper.split [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5] [--minutes 60]
         [--out FOLDER] [--small]
 
-Covert et al. leave the split open (section 6). Here 2,000 labels of the game's points, one sample each of 2,000 points down
-to 25 samples of 80, train a network that then values 400 points which no label is of; the error is that of those. Every
-network makes as many steps. "informed" is the default network, "recipe" the paper's.
+Covert et al. leave the split open (section 6). Here 2,000 labels of the game's points, one sample each of 2,000 points
+down to 25 samples of 80, train a network that then values 400 points which no label is of; the error is that of those.
+Every network makes as many steps. "informed" is the default network, "recipe" the paper's.
 
-Beside it a rule that knows no truth: the law that `fastsa.plan` fits to a pilot of at most a quarter of the budget (two samples
-each), read at every split. Its learner is the network itself for "recipe", and the closed-form start alone for "informed",
-whose network keeps that start nearly always.
+Beside it a rule that knows no truth: the law that `fastsa.plan` fits to a pilot of at most a quarter of the budget
+(two samples each), read at every split. Its learner is the network itself for "recipe", and the closed-form start
+alone for "informed", whose network keeps that start nearly always.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def shown(task: str, cells: list[dict], plans: list[dict], splits: list[tuple[in
         rows[f"{points:,} points x {samples}"] = these
     columns = {"informed": ("informed", "error"), "recipe": ("recipe", "error")}
     columns |= {f"forecast, {name}": (f"law, {name}",) for name in cheap_games.LEARNERS}
-    errors = cheap_games.table(f"{task}: error on points without labels, {splits[0][0] * splits[0][1]:,} labels in all", columns, rows)
+    errors = cheap_games.table(
+        f"{task}: error on points without labels, {splits[0][0] * splits[0][1]:,} labels in all", columns, rows
+    )
     return [errors, regrets(task, cells, plans, splits)]
 
 
@@ -98,7 +100,9 @@ def regrets(task: str, cells: list[dict], plans: list[dict], splits: list[tuple[
             # Of one seed the best of five measured errors is partly luck: means of all seeds are compared.
             ratios = [mean[chosen[s]] / mean[best] for s in chosen]
             names = sorted({splits[i][0] for i in chosen.values()}, reverse=True)
-            text = ", ".join(f"{n:,} ({sum(splits[i][0] == n for i in chosen.values())} of {len(chosen)})" for n in names)
+            text = ", ".join(
+                f"{n:,} ({sum(splits[i][0] == n for i in chosen.values())} of {len(chosen)})" for n in names
+            )
             rows.append((f"{learner}, {rule}", f"{splits[best][0]:,}", text, *valuing.over_seeds(ratios), max(ratios)))
     head = ("", "best points", "chosen points", "error over best", "95 % interval", "largest")
     return Table(head, tuple(rows), (), f"{task}: the rule's choice")
@@ -134,11 +138,12 @@ def run(task: str, setting: cheap_games.CheapGame, given: argparse.Namespace, sp
     cells, plans = [], []
     for seed in range(given.seeds):
         name = f"split-{setting.name}-{seed}"
-        cells.append(
-            [cheap_games.job(f"{name}-{p}", measured, setting, truth, p, k, seed) for p, k in splits]
-        )
+        cells.append([cheap_games.job(f"{name}-{p}", measured, setting, truth, p, k, seed) for p, k in splits])
         plans.append(
-            [cheap_games.job(f"{name}-plan-{one}", forecast, setting, one, splits, seed) for one in cheap_games.LEARNERS]
+            [
+                cheap_games.job(f"{name}-plan-{one}", forecast, setting, one, splits, seed)
+                for one in cheap_games.LEARNERS
+            ]
         )
     found = cheap_games.recorded([job for one in zip(cells, plans, strict=True) for part in one for job in part], given)
     return [c for c in found if "points" in c], [c for c in found if "law" in c]

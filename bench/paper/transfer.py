@@ -1,7 +1,7 @@
-r"""Question: what are the values of one game worth that a network learned in another: more noise, other classes, another domain?
+r"""Question: what are values worth that a network learned in another game: other noise, classes or domain?
 
-    python -m bench.paper.transfer [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5] [--minutes 60]
-        [--out FOLDER] [--small]
+    python -m bench.paper.transfer [--data-dir DATA] [--tasks "CIFAR-10, KNN" "Adult, logistic"] [--seeds 5]
+        [--minutes 60] [--out FOLDER] [--small]
 
 Three shifts between two pools of 1,200 points:
 
@@ -11,9 +11,9 @@ domain   Adult: men, then women. CIFAR-10: animal or vehicle, told on planes, ca
          trucks, dogs, frogs and horses
 
 A network trained on four samples per point of the first game values the points of the second, as it is; told the
-second game's influences, which need no labels (`Influences`); and put to scale by a straight line through four samples of a
-tenth of the second's points. Beside it a network trained on the second's labels, and those labels themselves. The error is
-that on 256 of the second's points, whose truth is 300 samples each, its noise subtracted.
+second game's influences, which need no labels (`Influences`); and put to scale by a straight line through four samples
+of a tenth of the second's points. Beside it a network trained on the second's labels, and those labels themselves. The
+error is that on 256 of the second's points, whose truth is 300 samples each, its noise subtracted.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Everything:
     def pool(
         self, points: int, kept: np.ndarray, *, flipped: float = cheap_games.FLIPPED, rare: tuple[int, ...] = ()
     ) -> NoisySet:
-        """Points of those `kept`, of which the pool holds classes `rare` at a quarter; validation points as they come."""
+        """Points of those `kept`, classes `rare` at a quarter in the pool; validation points as they come."""
         rng = np.random.default_rng(2025)
         order = rng.permutation(np.flatnonzero(kept))
         val, order = order[: cheap_games.VALIDATION], order[cheap_games.VALIDATION :]
@@ -107,7 +107,12 @@ def told(net: ValuationNet, setting: cheap_games.CheapGame) -> np.ndarray:
 
 
 def cell(
-    first: cheap_games.CheapGame, second: cheap_games.CheapGame, truth: fastsa.Labels, shift: str, samples: int, seed: int
+    first: cheap_games.CheapGame,
+    second: cheap_games.CheapGame,
+    truth: fastsa.Labels,
+    shift: str,
+    samples: int,
+    seed: int,
 ) -> dict:
     d, n = second.data, second.data.y.size
     everyone = np.arange(n)
