@@ -1,4 +1,4 @@
-"""What the experiments on open questions rest on: points that share draws stay together, biases and laws are what they say."""
+"""What experiments on open questions rest on: points that share draws stay together, laws are what they say."""
 
 from __future__ import annotations
 

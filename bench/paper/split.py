@@ -134,18 +134,19 @@ def draw(results: dict[str, tuple[list[dict], list[dict]]], splits: list[tuple[i
 
 
 def run(task: str, setting: cheap_games.CheapGame, given: argparse.Namespace, splits: list) -> tuple[list, list]:
-    truth = cheap_games.truth_of(setting, given)
-    cells, plans = [], []
-    for seed in range(given.seeds):
-        name = f"split-{setting.name}-{seed}"
-        cells.append([cheap_games.job(f"{name}-{p}", measured, setting, truth, p, k, seed) for p, k in splits])
-        plans.append(
-            [
-                cheap_games.job(f"{name}-plan-{one}", forecast, setting, one, splits, seed)
-                for one in cheap_games.LEARNERS
-            ]
-        )
-    found = cheap_games.recorded([job for one in zip(cells, plans, strict=True) for part in one for job in part], given)
+    truth, seeds = cheap_games.truth_of(setting, given), range(given.seeds)
+    name = f"split-{setting.name}"
+    jobs = [
+        cheap_games.job(f"{name}-{seed}-{points}", measured, setting, truth, points, samples, seed)
+        for seed in seeds
+        for points, samples in splits
+    ]
+    jobs += [
+        cheap_games.job(f"{name}-{seed}-plan-{learner}", forecast, setting, learner, splits, seed)
+        for seed in seeds
+        for learner in cheap_games.LEARNERS
+    ]
+    found = cheap_games.recorded(jobs, given)
     return [c for c in found if "points" in c], [c for c in found if "law" in c]
 
 
