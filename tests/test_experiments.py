@@ -126,6 +126,75 @@ def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
     shown = capsys.readouterr().out
     assert "Adult, held-out inputs: 84 evaluations each" in shown
     assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
+    assert shown.count("Data-OOB") == 2 and "Adult: inputs or samples" in shown
+    assert "Adult, 84 evaluations, each one row of the model" in shown and "FastSHAP, equal operations" in shown
+    assert "Adult, labels of 84 evaluations, each one row of the model: errors" in shown and "LIME, unit" in shown
+
+
+def _forest_of_three_variables():
+    """A boosted classifier of five columns, the last three of one player; its inputs."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(400, 5)).round(1).astype(np.float32)
+    y = X[:, 0] * X[:, 1] + X[:, 2:].sum(axis=1) + 0.3 * rng.normal(size=400) > 0
+    return HistGradientBoostingClassifier(max_iter=8, random_state=0).fit(X, y), np.array([0, 1, 2, 2, 2]), X
+
+
+def test_tables_and_cubes_hold_what_the_classifier_says_of_every_coalition():
+    from bench.paper import adult_games
+
+    model, player, X = _forest_of_three_variables()
+    forest, x, background = adult_games.Forest.of(model, player), X[:4], X[20:27]
+    tables, cubes = forest.tables(x, background), forest.cubes(x, background)
+    assert np.allclose(forest.probability(X), model.predict_proba(X)[:, 1], atol=1e-12)
+    for item in range(4):
+        for mask in range(8):
+            said = model.predict_proba(np.where((mask >> player) & 1 == 1, x[item], background))[:, 1]
+            assert abs(said.mean() - tables[item, mask]) < 1e-6
+            for row in range(7):
+                differ, place, seen = cubes["differ"][item, row], cubes["offset"][item, row], 0
+                for bit in range(3):
+                    if differ >> bit & 1:
+                        place += (mask >> bit & 1) << seen
+                        seen += 1
+                assert abs(said[row] - cubes["values"][place]) < 1e-6
+
+
+def test_a_game_of_tables_looks_up_its_coalitions():
+    from bench.paper import adult_games
+
+    tables = np.random.default_rng(4).random((3, 8), np.float32)
+    tables[:, 0] = 0.5
+    coalitions = np.arange(8)[:, None] >> np.arange(3) & 1 == 1
+    game = adult_games.game_of(tables)
+    for item in range(3):
+        assert np.array_equal(game.evaluate(np.full(8, item), coalitions)[:, 0], tables[item])
+
+
+def test_rivals_spend_what_they_are_given_and_sgd_takes_the_papers_shrinkage():
+    from bench.paper import rivals
+
+    X = np.random.default_rng(5).normal(size=(6, 13))
+    drawn = games.ModelGame(lambda x: x.sum(axis=1), X, games.Marginal(np.zeros((3, 13))))
+    whole = games.ModelGame(lambda x: x.sum(axis=1), X, games.Baseline())
+    for game in (drawn, whole):
+        for estimator in (estimators.KernelSHAP(), estimators.LIME(), estimators.PermutationShapley(antithetic=True)):
+            spent = rivals.labels_of(game, estimator, 84, 0).evaluations / 6
+            assert 81 <= spent <= 84, (estimator, spent)
+    steps = rivals.sgd(whole, 84, debiased=False)
+    assert abs(steps.shrinkage(13, 41) - rivals.PAPER_SHRINKAGE) < 1e-6
+
+
+def test_a_method_that_older_records_lack_is_left_out_and_named():
+    from bench.paper import valuing
+
+    score = dict.fromkeys(valuing.MEASURES, 0.5)
+    old = {"setting": "s", "samples": 5, "scores": {valuing.MONTE_CARLO: score}}
+    new = {**old, "scores": {valuing.MONTE_CARLO: score, "Data-OOB": score}}
+    assert "Data-OOB" in [row[0] for row in valuing.table([new, new]).rows]
+    mixed = valuing.table([old, new])
+    assert [row[0] for row in mixed.rows] == [valuing.MONTE_CARLO] and "left out: Data-OOB" in str(mixed)
 
 
 def test_an_unknown_experiment_is_named():

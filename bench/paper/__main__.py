@@ -14,6 +14,9 @@ import sys
 
 EXPERIMENTS = (
     "adult_attribution",
+    "rivals",
+    "label_estimators",
+    "training_sizes",
     "fashion_vit",
     "graphs",
     "sequences",

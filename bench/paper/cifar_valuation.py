@@ -45,6 +45,7 @@ def setting(folder: Path, points: int, flipped: float, stored: bool, small: bool
         truth_items=np.unique(ends),
         truth_samples=truth_samples,
         recipe=RECIPE,
+        bags=10 if small else None,
     )
 
 

@@ -22,7 +22,7 @@ import fastsa
 from bench import data
 from bench.paper import attributions, valuing
 from bench.paper.adult_games import Adult, adult_games
-from bench.paper.rivals import labels_of, parser_of, record_of, scores, sgd
+from bench.paper.rivals import determined, labels_of, parser_of, record_of, scores, sgd
 from fastsa import amortize, estimators, games
 from fastsa.amortize import AttributionNet
 from fastsa.display import Table
@@ -79,7 +79,7 @@ def cell(both: Games, name: str, budget: int, seed: int, epochs: int) -> dict:
     net.fit(both.X, train, ends=both.ends if efficient else None)
     own = labels_of(both.new, estimator, budget, seed, "certify")
     found = {
-        "labels": np.nan_to_num(own.mean),  # a player who never joined, or never was left out, is worth nothing known
+        "labels": determined(own),
         "amortized": net.predict(both.X_new, ends=both.ends_new if efficient else None),
     }
     if estimator.unbiased and own.count.min() > 1:

@@ -91,6 +91,11 @@ def labels_of(
     return fastsa.LabelStream(game, estimator, samples=samples, role=role, seed=seed).collect()
 
 
+def determined(labels: fastsa.Labels) -> np.ndarray:
+    """The labels; zeros for what the drawn coalitions leave open, so that an input costs its own size and no more."""
+    return np.nan_to_num(labels.mean)
+
+
 def sgd(game: games.ModelGame, budget: int, *, debiased: bool) -> estimators.SGDShapley:
     """Of the step that brings it as far from its start as the paper's runs."""
     steps = samples_within(estimators.SGDShapley(), game, budget)
@@ -127,7 +132,7 @@ def estimates(sides: Sides, budget: int, seed: int, epochs: int) -> tuple[Estima
     found, spent = {}, {}
     for name, estimator in direct(sides, budget).items():
         labels = labels_of(sides.new, estimator, budget, seed, "certify")
-        found[name], spent[name] = labels.mean, labels.evaluations / len(sides.X_new)
+        found[name], spent[name] = determined(labels), labels.evaluations / len(sides.X_new)
         if estimator == ANTITHETIC:
             own = labels
     train = labels_of(sides.train, ANTITHETIC, budget, seed)
