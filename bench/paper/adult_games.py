@@ -162,9 +162,7 @@ def _tables(found, X, background, player, start, column, threshold, left, right,
         _differ(differ, X[i : i + 1], background, player)
         for j in range(rows):
             bits = differ[0, j]
-            _cube(
-                cube, bits, X[i], background[j], player, start, column, threshold, left, right, is_leaf, value, roots
-            )
+            _cube(cube, bits, X[i], background[j], player, start, column, threshold, left, right, is_leaf, value, roots)
             for mask in range(masks):
                 total[mask] += cube[mask & bits]
         for mask in range(masks):
@@ -177,9 +175,7 @@ def _cubes(values, differ, offset, X, background, player, start, column, thresho
     for i in range(X.shape[0]):
         for j in range(background.shape[0]):
             bits, place = differ[i, j], offset[i, j]
-            _cube(
-                cube, bits, X[i], background[j], player, start, column, threshold, left, right, is_leaf, value, roots
-            )
+            _cube(cube, bits, X[i], background[j], player, start, column, threshold, left, right, is_leaf, value, roots)
             for mask in range(bits + 1):
                 if mask & ~bits == 0:
                     values[place] = cube[mask]
@@ -230,7 +226,9 @@ def adult_games(adult: data.Table, *, n_train: int, n_held_out: int, small: bool
     model = HistGradientBoostingClassifier(max_iter=10 if small else 100, random_state=0)
     model.fit(adult.X[fitted], adult.y[fitted])
     order = np.random.default_rng(1).permutation(len(adult.y))
-    background, held_out, train = np.split(order[: BACKGROUND + n_held_out + n_train], [BACKGROUND, BACKGROUND + n_held_out])
+    background, held_out, train = np.split(
+        order[: BACKGROUND + n_held_out + n_train], [BACKGROUND, BACKGROUND + n_held_out]
+    )
     found = Adult(Forest.of(model, adult.variable), adult.X[train], adult.X[held_out], adult.X[background])
     check(model, found)
     return found
@@ -244,4 +242,6 @@ def check(model: HistGradientBoostingClassifier, adult: Adult) -> None:
         masked = np.where((mask >> adult.forest.player) & 1 == 1, x, adult.background)
         off = max(off, abs(model.predict_proba(masked)[:, 1].mean() - adult.tables[0, mask]))
     if off > 1e-6:
-        raise SystemExit(f"the trees as read here are off by {off} from what the classifier says; scikit-learn has changed.")
+        raise SystemExit(
+            f"the trees as read here are off by {off} from what the classifier says; scikit-learn has changed."
+        )

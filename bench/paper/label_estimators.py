@@ -109,7 +109,17 @@ def tables(cells: dict[str, list[dict]], budget: int, inputs: int) -> tuple[Tabl
         f"means over {seeds} seed{'s' if seeds > 1 else ''}; {inputs:,} training inputs; the mean attribution scores error 1.",
     )
     title = f"Adult, labels of {budget} evaluations, each one row of the model"
-    head = ("", "labels", "95 % interval", "amortized", "95 % interval ", "ratio", "95 % interval  ", "refined", "spent")
+    head = (
+        "",
+        "labels",
+        "95 % interval",
+        "amortized",
+        "95 % interval ",
+        "ratio",
+        "95 % interval  ",
+        "refined",
+        "spent",
+    )
     measures = ("Pearson", "amortized", "Spearman", "amortized ", "sign", "amortized  ", "gain of Pearson, 95 %")
     return Table(head, tuple(errors), notes, f"{title}: errors"), Table(
         ("", *measures), tuple(agreements), notes, f"{title}: agreement"

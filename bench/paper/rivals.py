@@ -264,9 +264,7 @@ def main(arguments: list[str] | None = None) -> None:
                 print()
 
 
-def cell(
-    adult: Adult, sides: Sides, unit: str, budget: int, seed: int, epochs: int, given: argparse.Namespace
-) -> dict:
+def cell(adult: Adult, sides: Sides, unit: str, budget: int, seed: int, epochs: int, given: argparse.Namespace) -> dict:
     def keep(name: str) -> Path | None:
         return None if given.out is None else given.out / f"rivals-{name}-{unit}-{budget}-{given.inputs}-{seed}.json"
 
@@ -282,7 +280,9 @@ def cell(
 
 
 def notes(cells: list[dict], given: argparse.Namespace) -> tuple[str, ...]:
-    seeds = f"means over {len(cells)} seed{'s' if len(cells) > 1 else ''} of draws and networks, the same held-out inputs;"
+    seeds = (
+        f"means over {len(cells)} seed{'s' if len(cells) > 1 else ''} of draws and networks, the same held-out inputs;"
+    )
     return (
         f"{seeds} the mean attribution scores 1.",
         f"evaluations: per held-out input; of amortized and FastSHAP per each of {given.inputs:,} training inputs.",

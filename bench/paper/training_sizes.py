@@ -39,9 +39,7 @@ def cell(adult: Adult, inputs: int, samples: int, seed: int, passes: int) -> dic
 def table(cells: dict[tuple[int, int], list[dict]]) -> Table:
     rows = []
     for (inputs, samples), of in cells.items():
-        error, pearson = (
-            [c["scores"]["amortized"][m] for c in of] for m in ("error", "Pearson")
-        )
+        error, pearson = ([c["scores"]["amortized"][m] for c in of] for m in ("error", "Pearson"))
         labels = float(np.mean([c["scores"]["labels"]["error"] for c in of]))
         rows.append((f"{inputs:,}", samples, labels, *valuing.over_seeds(error), *valuing.over_seeds(pearson)))
     head = ("inputs", "samples each", "labels", "amortized", "95 % interval", "Pearson", "95 % interval ")

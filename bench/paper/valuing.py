@@ -23,7 +23,11 @@ from fastsa.utilities.data import Utility
 
 TRUTHS = Path(__file__).parent / "truth"
 KNN_GRID = (1, 5, 20)
-MOST_BAGS, FEWEST_BAGS, ENTRIES_OF_BAGS = 800, 40, 100_000_000  # of Data-OOB, whose paper has 800; a tree reads n x d entries
+MOST_BAGS, FEWEST_BAGS, ENTRIES_OF_BAGS = (
+    800,
+    40,
+    100_000_000,
+)  # of Data-OOB, whose paper has 800; a tree reads n x d entries
 MONTE_CARLO, RECIPE, REFINED = "Monte Carlo, whole budget", "amortized, the paper's recipe", "amortized, refined"
 # Appendix F of the paper for tabular data: the epoch and the number of epochs of least loss on labels of role select.
 TABULAR_RECIPE = tuple(

@@ -80,7 +80,9 @@ def main() -> None:
     backgrounds = [None] * len(tables)
     if "differ" in given:
         values = given["values"]
-        backgrounds = [(differ, offset, values) for differ, offset in zip(given["differ"], given["offset"], strict=True)]
+        backgrounds = [
+            (differ, offset, values) for differ, offset in zip(given["differ"], given["offset"], strict=True)
+        ]
     done = {}
     for name in APPROXIMATORS:
         start = time.process_time()
