@@ -136,18 +136,20 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    both, began = Games.of(adult), time.perf_counter()
+    both, until = Games.of(adult), time.perf_counter() + 60 * given.minutes
     for budget in given.budgets:
         cells: dict[str, list[dict]] = {}
         for seed in range(given.seeds):
-            if time.perf_counter() - began > 60 * given.minutes:
-                print(f"{given.minutes:.0f} minutes are over; {budget} evaluations, seed {seed} was not begun")
-                break
+            made = {}
             for name in kinds(both.train, budget):
                 slug = name.replace(", ", "-").replace(" ", "-")
                 path = given.out and given.out / f"labels-{slug}-{budget}-{given.inputs}-{seed}.json"
-                made = record_of(path, lambda name=name, seed=seed: cell(both, name, budget, seed, epochs))
-                cells.setdefault(name, []).append(made)
+                made[name] = record_of(path, lambda name=name: cell(both, name, budget, seed, epochs), until)
+            if None in made.values():
+                print(f"{given.minutes:.0f} minutes are over; {budget} evaluations, seed {seed} is left out")
+                continue
+            for name, record in made.items():
+                cells.setdefault(name, []).append(record)
         if cells:
             print(*tables(cells, budget, given.inputs), sep="\n\n", flush=True)
             print()

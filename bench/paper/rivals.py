@@ -194,10 +194,12 @@ def peers(adult: Adult, unit: str, budget: int, seed: int, python: str) -> tuple
             )
 
 
-def record_of(path: Path | None, make: Callable[[], dict]) -> dict:
-    """What was kept at `path`, or made now and kept there."""
+def record_of(path: Path | None, make: Callable[[], dict], until: float) -> dict | None:
+    """What was kept at `path`, or made now and kept there; None where it is not there `until` (of time.perf_counter)."""
     if path is not None and path.exists():
         return json.loads(path.read_text())
+    if time.perf_counter() > until:
+        return None
     record = make()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,22 +251,24 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    began = time.perf_counter()
+    until = time.perf_counter() + 60 * given.minutes
     for unit in given.units:
         sides = Sides.of(adult, unit)
         for budget in given.budgets:
-            cells = []
-            for seed in range(given.seeds):
-                if time.perf_counter() - began > 60 * given.minutes:
-                    print(f"{given.minutes:.0f} minutes are over; {unit}, {budget}, seed {seed} was not begun")
-                    break
-                cells.append(cell(adult, sides, unit, budget, seed, epochs, given))
+            made = [cell(adult, sides, (unit, budget, seed), epochs, given, until) for seed in range(given.seeds)]
+            cells = [c for c in made if c is not None]
+            if len(cells) < len(made):
+                print(f"{given.minutes:.0f} minutes are over; {unit}, {budget}: {len(cells)} of {len(made)} seeds")
             if cells:
                 print(table(cells, f"Adult, {budget} evaluations, each {UNITS[unit]}", notes(cells, given)), flush=True)
                 print()
 
 
-def cell(adult: Adult, sides: Sides, unit: str, budget: int, seed: int, epochs: int, given: argparse.Namespace) -> dict:
+def cell(
+    adult: Adult, sides: Sides, which: tuple[str, int, int], epochs: int, given: argparse.Namespace, until: float
+) -> dict | None:
+    unit, budget, seed = which
+
     def keep(name: str) -> Path | None:
         return None if given.out is None else given.out / f"rivals-{name}-{unit}-{budget}-{given.inputs}-{seed}.json"
 
@@ -272,10 +276,12 @@ def cell(adult: Adult, sides: Sides, unit: str, budget: int, seed: int, epochs: 
         found, spent = made
         return {"unit": unit, "budget": budget, "seed": seed, "scores": scores(found, sides.truth), "spent": spent}
 
-    ours = record_of(keep("fastsa"), lambda: scored(estimates(sides, budget, seed, epochs)))
-    if given.shapiq is None:
+    ours = record_of(keep("fastsa"), lambda: scored(estimates(sides, budget, seed, epochs)), until)
+    if given.shapiq is None or ours is None:
         return ours
-    theirs = record_of(keep("shapiq"), lambda: scored(peers(adult, unit, budget, seed, given.shapiq)))
+    theirs = record_of(keep("shapiq"), lambda: scored(peers(adult, unit, budget, seed, given.shapiq)), until)
+    if theirs is None:
+        return None
     return {"scores": ours["scores"] | theirs["scores"], "spent": ours["spent"] | theirs["spent"]}
 
 

@@ -58,17 +58,19 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    began = time.perf_counter()
+    until = time.perf_counter() + 60 * given.minutes
     cells: dict[tuple[int, int], list[dict]] = {}
     for seed in range(given.seeds):
-        if time.perf_counter() - began > 60 * given.minutes:
-            print(f"{given.minutes:.0f} minutes are over; seed {seed} was not begun")
-            break
+        made = {}
         for halving in range(halvings):
             inputs, samples = given.inputs >> halving, 1 << halving
             path = given.out and given.out / f"sizes-{inputs}-{samples}-{seed}.json"
-            made = record_of(path, lambda i=inputs, s=samples, seed=seed: cell(adult, i, s, seed, passes))
-            cells.setdefault((inputs, samples), []).append(made)
+            made[inputs, samples] = record_of(path, lambda i=inputs, s=samples: cell(adult, i, s, seed, passes), until)
+        if None in made.values():
+            print(f"{given.minutes:.0f} minutes are over; seed {seed} is left out")
+            continue
+        for size, record in made.items():
+            cells.setdefault(size, []).append(record)
     if cells:
         print(table(cells))
 
