@@ -1,4 +1,4 @@
-r"""Claim (not the paper's): the explainer is ahead of the estimators of 2026 at equal evaluations, and level with FastSHAP.
+r"""Question (beyond the paper): where is the explainer ahead of newer estimators at equal evaluations, and of FastSHAP?
 
     python -m bench.paper.rivals [--data-dir DATA] [--out FOLDER] [--seeds 5] [--minutes 60] [--budgets 84 336]
         [--inputs 2500] [--shapiq VENV/bin/python] [--small]
