@@ -150,7 +150,7 @@ def area_up_to(share: float, removal: curation.CurveTable, name: str) -> float:
 
 def first_seed(name: str, given: argparse.Namespace) -> None:
     """The full tables and figures of the first seed and last budget, with intervals over points; addition, selection."""
-    seed = Seed(name, 0, given)
+    seed = Seed(name, given.first_seed, given)
     data, values = seed.data, seed.values(given.samples[-1])
     found, removal, cleaning = seed.tables(values, 1000)
     task = (values.methods, data.X, data.y, data.X_test, data.y_test)
@@ -210,7 +210,7 @@ def report(given: argparse.Namespace) -> None:
     for name in given.sets:
         start = time.perf_counter()
         found = {samples: [] for samples in given.samples}
-        for number in range(given.seeds):
+        for number in range(given.first_seed, given.first_seed + given.seeds):
             seed = Seed(name, number, given)
             for samples in given.samples:
                 found[samples].append(seed.measures(samples))
@@ -243,6 +243,7 @@ def parsed(told: str | None) -> argparse.Namespace:
     parser.add_argument("--trees", type=int, default=50, help="of Data-OOB")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="others than those that a choice was made on")
     parser.add_argument("--truth", type=int, default=0)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--brief", action="store_true", help="only what is measured over seeds")
