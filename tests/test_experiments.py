@@ -126,7 +126,9 @@ def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
     shown = capsys.readouterr().out
     assert "Adult, held-out inputs: 84 evaluations each" in shown
     assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
-    assert shown.count("\nData-OOB") == 4 and "Adult: inputs or samples" in shown  # two settings, errors and wrong classes
+    assert (
+        shown.count("\nData-OOB") == 4 and "Adult: inputs or samples" in shown
+    )  # two settings, errors and wrong classes
     assert "Adult, 84 evaluations, each one row of the model" in shown and "FastSHAP, equal operations" in shown
     assert "Adult, labels of 84 evaluations, each one row of the model: errors" in shown and "LIME, unit" in shown
 
