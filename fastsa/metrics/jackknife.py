@@ -29,8 +29,8 @@ def bounded(value: float, left_out: NDArray[np.float64], level: float, variance_
     Student's t on the pseudo-values, units - 1 degrees of freedom. Squares are skewed and have heavy tails: a plain t
     interval ends too low, and its variance is less certain than that of normal numbers. From 30 units on, Hall's
     transformation corrects for the skewness (J. R. Statist. Soc. B 54, 1992), and the degrees of freedom are those of a
-    chi-square as uncertain as the variance (Satterthwaite 1946): 2 units / (excess kurtosis + 2), rounded down, if that is less. What the
-    units do not show of the variance is `variance_beside`.
+    chi-square as uncertain as the variance (Satterthwaite 1946): 2 units / (excess kurtosis + 2), rounded down, if that is
+    less. What the units do not show of the variance is `variance_beside`.
 
     >>> import numpy as np
     >>> numbers = np.array([1.0, 2.0, 3.0])
