@@ -1,4 +1,4 @@
-// Factor and solve a small symmetric positive definite system in floats, for preconditioners.
+// The inverse of a small symmetric positive definite matrix in floats, for preconditioners.
 #pragma once
 
 #include <cmath>  // for sqrt
@@ -7,42 +7,32 @@
 
 namespace fsa::FSA_ISA {
 
-// A symmetric positive definite matrix, brought to a unit diagonal, plus kHold of the identity, which keeps the pivots
-// clear of float rounding: the factor belongs to a nearby matrix.
-class Cholesky {
+// A symmetric positive definite matrix is brought to a unit diagonal, given kHold of the identity, which keeps the pivots
+// clear of float rounding, and factored as U^T U. Kept is U^-1, and the inverse applied as U^-1 U^-T: two products, which
+// are several times as fast as two triangular solves, since no sum waits for another.
+class CholeskyInverse {
  public:
-  // matrix [n, n] holds the upper triangle and becomes the factor U, zeros below the diagonal as far as lanes reach;
-  // n a multiple of the lanes; scale and inverse_pivot [n].
-  FSA_INLINE void factor(float* matrix, int64_t n, float* scale, float* inverse_pivot) {
+  // matrix [n, n] holds the upper triangle and becomes U^-1; transposed [n, n] becomes U^-T; scale, row [n]; n a multiple
+  // of the lanes.
+  FSA_INLINE void factor(float* matrix, int64_t n, float* transposed, float* scale, float* row) {
     matrix_ = matrix;
+    transposed_ = transposed;
     scale_ = scale;
-    inverse_pivot_ = inverse_pivot;
+    row_ = row;
     n_ = n;
     equilibrate();
-    for (int64_t k = 0; k < n; ++k) {
-      float* row = matrix + k * n;
-      inverse_pivot[k] = 1.0f / std::sqrt(row[k] > 0.5f * kHold ? row[k] : 0.5f * kHold);
-      for (int64_t j = lane_below(k); j <= k; ++j) row[j] = 0.0f;
-      for (int64_t j = k + 1; j < n; ++j) row[j] *= inverse_pivot[k];
-      for (int64_t i = k + 1; i < n; ++i) {
-        const int64_t first = lane_below(i);
-        add_multiple(-row[i], row + first, matrix + i * n + first, n - first);
-      }
+    eliminate();
+    invert();
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n; ++j) transposed[j * n + i] = matrix[i * n + j];
     }
   }
 
   // x [n] becomes the solution of matrix x = x.
   FSA_INLINE void solve(float* x) const {
     for (int64_t i = 0; i < n_; ++i) x[i] *= scale_[i];
-    for (int64_t i = 0; i < n_; ++i) {
-      const int64_t first = lane_below(i);
-      x[i] *= inverse_pivot_[i];
-      add_multiple(-x[i], matrix_ + i * n_ + first, x + first, n_ - first);
-    }
-    for (int64_t i = n_ - 1; i >= 0; --i) {
-      const int64_t first = lane_below(i);
-      x[i] = (x[i] - dot(matrix_ + i * n_ + first, x + first, n_ - first)) * inverse_pivot_[i];
-    }
+    gather_gradient(matrix_, n_, n_, n_, x, n_, 1, row_);
+    gather_gradient(transposed_, n_, n_, n_, row_, n_, 1, x);
     for (int64_t i = 0; i < n_; ++i) x[i] *= scale_[i];
   }
 
@@ -57,9 +47,37 @@ class Cholesky {
     }
   }
 
+  // Leaves U with the inverse of its diagonal, zeros below it as far as lanes reach.
+  FSA_INLINE void eliminate() {
+    for (int64_t k = 0; k < n_; ++k) {
+      float* pivot_row = matrix_ + k * n_;
+      const float inverse_pivot = 1.0f / std::sqrt(pivot_row[k] > 0.5f * kHold ? pivot_row[k] : 0.5f * kHold);
+      for (int64_t j = 0; j < k; ++j) pivot_row[j] = 0.0f;
+      for (int64_t j = k + 1; j < n_; ++j) pivot_row[j] *= inverse_pivot;
+      for (int64_t i = k + 1; i < n_; ++i) {
+        const int64_t first = lane_below(i);
+        add_multiple(-pivot_row[i], pivot_row + first, matrix_ + i * n_ + first, n_ - first);
+      }
+      pivot_row[k] = inverse_pivot;
+    }
+  }
+
+  // Row i of U^-1 is (e_i - sum over j > i of U_ij times row j) / U_ii; from the last row up, each in the place of U's.
+  FSA_INLINE void invert() {
+    for (int64_t i = n_ - 1; i >= 0; --i) {
+      float* own = matrix_ + i * n_;
+      const float inverse_pivot = own[i];
+      const int64_t first = lane_below(i), below = i + 1;
+      for (int64_t j = below; j < n_; ++j) row_[j] = -inverse_pivot * own[j];
+      gather_gradient(matrix_ + below * n_ + first, n_ - below, n_, n_ - first, row_ + below, n_, 1, own + first);
+      own[i] = inverse_pivot;
+    }
+  }
+
   float* matrix_ = nullptr;
+  float* transposed_ = nullptr;
   float* scale_ = nullptr;
-  float* inverse_pivot_ = nullptr;
+  float* row_ = nullptr;
   int64_t n_ = 0;
 };
 

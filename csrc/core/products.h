@@ -1,4 +1,4 @@
-// The two products of a linear model, in lanes: scores of eight samples at once, and the gradient of eight features.
+// The two products of a linear model, in lanes: scores of eight samples, and the gradient of eight features.
 #pragma once
 
 #include <type_traits>  // for integral_constant
@@ -7,27 +7,61 @@
 
 namespace fsa::FSA_ISA {
 
-// Accumulators are plain arrays of registers, few enough to stay in sixteen of them: the arithmetic of every sum is the
-// same however many are taken at once.
+// Sums are plain arrays of registers: enough at once to hide the latency of an addition, few enough to stay in sixteen
+// registers. The arithmetic of every sum is the same however many are taken at once.
+constexpr int64_t kSumsAtOnce = 10;
 template <class T>
 constexpr int64_t kColumnsAtOnce = kRegisters<T> <= 2 ? 5 : 3;
-template <class T>
-constexpr int64_t kBlocksAtOnce = kRegisters<T> == 1 ? 2 : 1;
-
-// scores[c][lane] = sum over features of panel[f][lane] * weights[c][f], features in their order.
 template <class T, int64_t Columns>
-FSA_INLINE void score_columns(const T* panel, int64_t n_features, const T* weights, int64_t width, T* scores) {
-  Register<T> sums[Columns][kRegisters<T>] = {};
-  for (int64_t f = 0; f < n_features; ++f) {
-    Register<T> x[kRegisters<T>];
-    for (int64_t r = 0; r < kRegisters<T>; ++r) x[r] = load(panel + f * kLanes + r * kPerRegister<T>);
-    for (int64_t c = 0; c < Columns; ++c) {
-      const T weight = weights[c * width + f];
-      for (int64_t r = 0; r < kRegisters<T>; ++r) sums[c][r] = sums[c][r] + x[r] * weight;
+constexpr int64_t kTilesAtOnce = kSumsAtOnce / (Columns * kRegisters<T>) > 0 ? kSumsAtOnce / (Columns * kRegisters<T>) : 1;
+
+// Calls visit(n as a constant) for n in 1 .. Most.
+template <int64_t Most, class Visit>
+FSA_INLINE void as_constant(int64_t n, const Visit& visit) {
+  if constexpr (Most > 0) {
+    if (n == Most) {
+      visit(std::integral_constant<int64_t, Most>{});
+    } else {
+      as_constant<Most - 1>(n, visit);
     }
   }
-  for (int64_t c = 0; c < Columns; ++c) {
-    for (int64_t r = 0; r < kRegisters<T>; ++r) store(scores + c * kLanes + r * kPerRegister<T>, sums[c][r]);
+}
+
+// Splits n into the fewest groups of at most Most, as even as can be; calls visit(group size as a constant, first).
+template <int64_t Most, class Visit>
+FSA_INLINE void for_groups(int64_t n, const Visit& visit) {
+  int64_t first = 0;
+  for (int64_t groups = (n + Most - 1) / Most; groups > 0; --groups) {
+    const int64_t size = (n - first + groups - 1) / groups;
+    as_constant<Most>(size, [&](auto constant) { visit(constant, first); });
+    first += size;
+  }
+}
+
+// scores[p][c][lane] = sum over features of panels[p][f][lane] * weights[c][f], features in their order.
+template <class T, int64_t Panels, int64_t Columns>
+FSA_INLINE void score_columns(const T* panels, int64_t n_features, const T* weights, int64_t width, T* scores,
+                              int64_t scores_stride) {
+  Register<T> sums[Panels][Columns][kRegisters<T>] = {};
+  for (int64_t f = 0; f < n_features; ++f) {
+    Register<T> x[Panels][kRegisters<T>];
+    for (int64_t p = 0; p < Panels; ++p) {
+      for (int64_t r = 0; r < kRegisters<T>; ++r) {
+        x[p][r] = load(panels + (p * n_features + f) * kLanes + r * kPerRegister<T>);
+      }
+    }
+    for (int64_t c = 0; c < Columns; ++c) {
+      const T weight = weights[c * width + f];
+      for (int64_t p = 0; p < Panels; ++p) {
+        for (int64_t r = 0; r < kRegisters<T>; ++r) sums[p][c][r] = sums[p][c][r] + x[p][r] * weight;
+      }
+    }
+  }
+  for (int64_t p = 0; p < Panels; ++p) {
+    for (int64_t c = 0; c < Columns; ++c) {
+      T* out = scores + p * scores_stride + c * kLanes;
+      for (int64_t r = 0; r < kRegisters<T>; ++r) store(out + r * kPerRegister<T>, sums[p][c][r]);
+    }
   }
 }
 
@@ -50,28 +84,15 @@ FSA_INLINE void gather_columns(const T* rows, int64_t n_rows, int64_t width, con
   }
 }
 
-// Calls visit(group size as a constant, first column) for groups of at most kColumnsAtOnce columns.
-template <class T, class Visit>
-FSA_INLINE void for_column_groups(int64_t n_columns, const Visit& visit) {
-  int64_t c = 0;
-  for (; n_columns - c >= kColumnsAtOnce<T>; c += kColumnsAtOnce<T>) {
-    visit(std::integral_constant<int64_t, kColumnsAtOnce<T>>{}, c);
-  }
-  switch (n_columns - c) {
-    case 4: visit(std::integral_constant<int64_t, 4>{}, c); break;
-    case 3: visit(std::integral_constant<int64_t, 3>{}, c); break;
-    case 2: visit(std::integral_constant<int64_t, 2>{}, c); break;
-    case 1: visit(std::integral_constant<int64_t, 1>{}, c); break;
-    default: break;
-  }
-}
-
-// scores [n_columns, 8] of the eight samples in panel [n_features, 8], for weights [n_columns, width].
+// scores [n_panels, n_columns, 8] of the samples in panels [n_panels, n_features, 8], for weights [n_columns, width].
 template <class T>
-FSA_INLINE void score_panel(const T* panel, int64_t n_features, const T* weights, int64_t width, int64_t n_columns,
-                            T* scores) {
-  for_column_groups<T>(n_columns, [&](auto columns, int64_t c) {
-    score_columns<T, columns()>(panel, n_features, weights + c * width, width, scores + c * kLanes);
+FSA_INLINE void score_panels(const T* panels, int64_t n_panels, int64_t n_features, const T* weights, int64_t width,
+                             int64_t n_columns, T* scores) {
+  for_groups<kColumnsAtOnce<T>>(n_columns, [&](auto columns, int64_t c) {
+    for_groups<kTilesAtOnce<T, columns()>>(n_panels, [&](auto n, int64_t p) {
+      score_columns<T, n(), columns()>(panels + p * n_features * kLanes, n_features, weights + c * width, width,
+                                       scores + (p * n_columns + c) * kLanes, n_columns * kLanes);
+    });
   });
 }
 
@@ -80,16 +101,12 @@ FSA_INLINE void score_panel(const T* panel, int64_t n_features, const T* weights
 template <class T>
 FSA_INLINE void gather_gradient(const T* rows, int64_t n_rows, int64_t width, int64_t n_features, const T* residuals,
                                 int64_t stride, int64_t n_columns, T* gradient) {
-  for_column_groups<T>(n_columns, [&](auto columns, int64_t c) {
-    constexpr int64_t kColumns = columns();
-    constexpr int64_t kBlocks = kBlocksAtOnce<T>;
-    const T* r = residuals + c * stride;
-    int64_t f = 0;
-    T* out = gradient + c * n_features;
-    for (; f + kBlocks * kLanes <= n_features; f += kBlocks * kLanes) {
-      gather_columns<T, kColumns, kBlocks>(rows + f, n_rows, width, r, stride, out + f, n_features);
-    }
-    if (f < n_features) gather_columns<T, kColumns, 1>(rows + f, n_rows, width, r, stride, out + f, n_features);
+  for_groups<kColumnsAtOnce<T>>(n_columns, [&](auto columns, int64_t c) {
+    for_groups<kTilesAtOnce<T, columns()>>(n_features / kLanes, [&](auto blocks, int64_t block) {
+      const int64_t f = block * kLanes;
+      gather_columns<T, columns(), blocks()>(rows + f, n_rows, width, residuals + c * stride, stride,
+                                             gradient + c * n_features + f, n_features);
+    });
   });
 }
 

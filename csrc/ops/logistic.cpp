@@ -55,8 +55,8 @@ class LogisticUtility {
   template <class Visit>
   void for_validation(const Visit& visit) {
     for (int64_t first = 0; first < problem_.n_val; first += kLanes) {
-      score_panel(problem_.val_panels[first / kLanes], problem_.n_features, solver_.weights, members_.width,
-                  members_.n_columns(), scores_);
+      score_panels(problem_.val_panels[first / kLanes], 1, problem_.n_features, solver_.weights, members_.width,
+                   members_.n_columns(), scores_);
       const int64_t lanes = problem_.n_val - first < kLanes ? problem_.n_val - first : kLanes;
       for (int64_t lane = 0; lane < lanes; ++lane) visit(first + lane, lane);
     }

@@ -29,8 +29,8 @@ class LogisticObjective {
     float_weights_ = arena.take<float>(most);
     float_residuals_ = arena.take<float>(problem.n_classes * stride_);
     residuals_ = arena.take<double>(problem.n_classes * stride_);
-    scores_ = arena.take<double>(problem.n_classes * kLanes);
-    float_scores_ = arena.take<float>(problem.n_classes * kLanes);
+    scores_ = arena.take<double>(kPanelsAtOnce * problem.n_classes * kLanes);
+    float_scores_ = arena.take<float>(kPanelsAtOnce * problem.n_classes * kLanes);
     saved_.gradient = arena.take<double>(most);
     saved_.probability = arena.take<float>(problem.n_classes * stride_);
   }
@@ -89,12 +89,10 @@ class LogisticObjective {
   // curved = Hessian times direction.
   void curve(const float* direction, float* curved) {
     const bool nearly_certain = highest_probability() > kNearlyCertain;
-    for (int64_t first = 0; first < members_.size; first += kLanes) {
-      score_panel(members_.float_panels + first * problem_.n_features, problem_.n_features, direction, width_, columns(),
-                  float_scores_);
+    for_scores(members_.float_panels, direction, float_scores_, [&](int64_t first, const float* scores) {
       for (int64_t lane = 0; lane < kLanes; lane += kPerRegister<float>) {
         const float* p = probability + first + lane;
-        const float* u = float_scores_ + lane;
+        const float* u = scores + lane;
         float* t = float_residuals_ + first + lane;
         if (members_.binomial()) {
           store(t, load(p) * (1.0f - load(p)) * load(u));
@@ -106,7 +104,7 @@ class LogisticObjective {
           spread(p, u, t);
         }
       }
-    }
+    });
     gather_gradient(members_.float_rows, members_.size, width_, width_, float_residuals_, stride_, columns(), curved);
     const float penalty = static_cast<float>(problem_.penalty);
     for (int64_t c = 0; c < columns(); ++c) {
@@ -120,17 +118,28 @@ class LogisticObjective {
   bool rough = false;           // the last evaluation was in float
 
  private:
+  static constexpr int64_t kPanelsAtOnce = kSumsAtOnce;
   static constexpr float kNearlyCertain = 0.999f;  // above it a float difference from 1 is too coarse
 
   int64_t columns() const { return members_.n_columns(); }
 
+  // Calls visit(first, scores [columns, 8]) for every eight members, scored by weights w.
+  template <class T, class Visit>
+  void for_scores(const T* panels, const T* w, T* scores, const Visit& visit) const {
+    const int64_t n_panels = padded(members_.size) / kLanes;
+    for (int64_t panel = 0; panel < n_panels; panel += kPanelsAtOnce) {
+      const int64_t n = n_panels - panel < kPanelsAtOnce ? n_panels - panel : kPanelsAtOnce;
+      score_panels(panels + panel * kLanes * problem_.n_features, n, problem_.n_features, w, width_, columns(), scores);
+      for (int64_t p = 0; p < n; ++p) visit((panel + p) * kLanes, scores + p * columns() * kLanes);
+    }
+  }
+
   template <class T>
   void evaluate_in(const T* rows, const T* panels, const T* w, T* scores, T* residuals, T* gradient) {
-    for (int64_t first = 0; first < members_.size; first += kLanes) {
-      score_panel(panels + first * problem_.n_features, problem_.n_features, w, width_, columns(), scores);
-      link(scores, probability + first, stride_);
-      for (int64_t c = 0; c < columns(); ++c) copy(scores + c * kLanes, residuals + c * stride_ + first, kLanes);
-    }
+    for_scores(panels, w, scores, [&](int64_t first, T* of_eight) {
+      link(of_eight, probability + first, stride_);
+      for (int64_t c = 0; c < columns(); ++c) copy(of_eight + c * kLanes, residuals + c * stride_ + first, kLanes);
+    });
     for (int64_t i = 0; i < members_.size; ++i) {
       if (const int64_t own = own_column(members_.classes[i]); own >= 0) residuals[own * stride_ + i] -= T{1};
     }
@@ -229,8 +238,8 @@ class LogisticObjective {
   float *float_gradient_, *float_weights_;  // [columns, width]
   float* float_residuals_;                  // [columns, stride]
   double* residuals_;                       // [columns, stride]
-  double* scores_;                          // [columns, 8]
-  float* float_scores_;                     // [columns, 8]
+  double* scores_;                          // [panels at once, columns, 8]
+  float* float_scores_;                     // [panels at once, columns, 8]
   struct {
     int64_t columns, evaluated_size;
     bool rough;

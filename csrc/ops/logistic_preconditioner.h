@@ -23,7 +23,7 @@ class LogisticPreconditioner {
     const int64_t most = columns * kLanes > kLargeBlock ? columns * kLanes : kLargeBlock;
     factor_ = arena.take<float>(most * most);
     scale_ = arena.take<float>(most);
-    inverse_pivot_ = arena.take<float>(most);
+    row_ = arena.take<float>(most);
     leading_part_ = arena.take<float>(most);
     inverse_diagonal_ = arena.take<float>(columns * members.width);
     weighted_ = arena.take<float>(most * members.stride);
@@ -45,7 +45,7 @@ class LogisticPreconditioner {
       invert_diagonal(pa, a);
     }
     if (!members_.binomial()) hold_common_shift();
-    cholesky_.factor(factor_, columns_ * lead_, scale_, inverse_pivot_);
+    inverse_.factor(factor_, columns_ * lead_, block_, scale_, row_);
   }
 
   void forget() { size_ = 0; }
@@ -56,7 +56,7 @@ class LogisticPreconditioner {
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 0; f < lead_; ++f) leading_part_[c * lead_ + f] = in[c * width + f];
     }
-    cholesky_.solve(leading_part_);
+    inverse_.solve(leading_part_);
     for (int64_t c = 0; c < columns_; ++c) {
       for (int64_t f = 0; f < lead_; ++f) out[c * width + f] = leading_part_[c * lead_ + f];
       for (int64_t i = c * width + lead_; i < (c + 1) * width; ++i) out[i] = in[i] * inverse_diagonal_[i];
@@ -133,13 +133,13 @@ class LogisticPreconditioner {
   int64_t columns_ = 0;
   int64_t lead_ = 0;         // leading axes of one column, whole lanes
   float* factor_;            // [columns * lead, columns * lead]
-  float *scale_, *inverse_pivot_;  // [columns * lead]
-  Cholesky cholesky_;
+  float *scale_, *row_;      // [columns * lead]
+  CholeskyInverse inverse_;
   float* leading_part_;      // [columns * lead]
   float* inverse_diagonal_;  // [columns, width]
   float* weighted_;          // [lead, stride]
   float* others_;            // [stride]
-  float* block_;             // [lead, lead]
+  float* block_;             // [lead, lead] of one pair of columns, then the transposed factor
 };
 
 }  // namespace fsa::FSA_ISA
