@@ -96,7 +96,7 @@ def test_the_size_of_one_groups_error_is_expected_as_the_integral_over_all_sizes
     logs = np.linspace(np.log(0.005 * whole), np.log(20 * whole), 20_001)
     size = np.exp(logs)
     density = (whole / (size + noise)) ** shape * np.exp(-shape * (whole / (size + noise) - 1))
-    of_size = density * size**2
+    of_size = density * size
     expected = [(density @ v) / density.sum() for v in (size, 1 / size)] + [(of_size @ size) / of_size.sum()]
     for value, by_integral in zip((found.mean, found.inverse, found.likely), expected, strict=True):
         np.testing.assert_allclose(value, by_integral, rtol=0.05)

@@ -1,6 +1,6 @@
 r"""Claim: 95 % intervals of certificates and of refined values cover 95 %, over thousands of synthetic tasks.
 
-    python -m bench.trust.coverage [--repetitions 2000] [--seeds 5] [--small] [--out FOLDER]
+    python -m bench.trust.coverage [--repetitions 10000] [--seeds 5] [--small] [--out FOLDER]
 
 A repetition draws items, predictions and labels anew, and asks certify and refine. They are split over the seeds.
 
@@ -181,7 +181,7 @@ def draw(rows: list[tuple], path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=2000)
+    parser.add_argument("--repetitions", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="50 repetitions")
     parser.add_argument("--out", type=Path, default=None, help="folder for the figure")

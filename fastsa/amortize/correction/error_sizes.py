@@ -61,8 +61,8 @@ class Cells:
 class ErrorSize:
     """What is known of tau^2, the mean squared error of predictions, per cell: expectations given the labels.
 
-    mean : of tau^2; inverse : of 1 / tau^2; likely : for standard errors, E tau^4 / E tau^2 where all sizes, and not all
-    orders of size, are as probable beforehand: a mean and its variance over it, as Student's t widens an interval.
+    mean : of tau^2; inverse : of 1 / tau^2; likely : for standard errors, of tau^2 where all sizes, and not all orders of
+    size, are as probable beforehand: an interval must be widened for what is not known, as Student's t widens it.
     """
 
     mean: NDArray[np.float64]
@@ -168,7 +168,7 @@ def _expected(
             levels.append(grid)
             moments.append(np.stack([(density * size) @ prior, (density / size) @ prior]) / likelihood)
     by_order, all_moments = np.concatenate(evidence), np.concatenate(moments, axis=2)
-    by_size = by_order + 2 * np.concatenate(levels)
+    by_size = by_order + np.concatenate(levels)
     mean, inverse = all_moments @ _shares(by_order)
     return np.stack([mean, inverse, all_moments[0] @ _shares(by_size)])
 
