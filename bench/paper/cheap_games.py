@@ -17,7 +17,7 @@ import numpy as np
 import fastsa
 from bench import data
 from bench.curation.noisy_sets import NoisySet, load
-from bench.paper import valuing
+from bench.paper import options, valuing
 from fastsa.amortize import Influences, ValuationNet
 from fastsa.display import Table
 from fastsa.metrics import agreement
@@ -200,12 +200,7 @@ def truth_of(setting: CheapGame, given: argparse.Namespace) -> fastsa.Labels:
 
 
 def parse(doc: str | None, arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, help="folder of a JSON record per cell; what is there is not made again")
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=60.0, help="no cell is begun after so many")
+    parser = options.parser_of(doc, minutes=60.0)
     parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=list(TASKS)[:2])
     given = parser.parse_args(arguments)
     if given.small:

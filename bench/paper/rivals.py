@@ -31,7 +31,7 @@ import numpy as np
 
 import fastsa
 from bench import data
-from bench.paper import attributions, valuing
+from bench.paper import attributions, options, valuing
 from bench.paper.adult_games import Adult, adult_games, game_of
 from fastsa import amortize, estimators, games
 from fastsa.amortize import AttributionNet
@@ -229,12 +229,7 @@ def table(cells: list[dict], title: str, notes: tuple[str, ...]) -> Table:
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, help="folder of a JSON record per cell; what is there is not made again")
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=60.0, help="no cell is begun after so many")
+    parser = options.parser_of(doc, minutes=60.0)
     parser.add_argument("--inputs", type=int, default=2500, help="to train on")
     return parser
 

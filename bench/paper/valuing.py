@@ -15,6 +15,7 @@ from scipy import stats
 
 import fastsa
 from bench.curation.noisy_sets import NoisySet
+from bench.paper import options
 from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
 from fastsa.curation import data_oob, detection_table
 from fastsa.display import Table
@@ -372,14 +373,7 @@ def detection(cells: list[dict]) -> Table:
 
 
 def parser_of(doc: str | None, *, points: list[int], samples: list[int]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument(
-        "--out", type=Path, help="folder of a JSON record per cell; what is there is not computed again"
-    )
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=170.0, help="no cell is begun after so many")
+    parser = options.parser_of(doc, minutes=170.0)
     parser.add_argument("--points", type=int, nargs="+", default=points)
     parser.add_argument("--samples", type=int, nargs="+", default=samples)
     return parser
