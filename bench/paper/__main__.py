@@ -16,6 +16,7 @@ EXPERIMENTS = (
     "adult_attribution",
     "rivals",
     "label_estimators",
+    "norms",
     "training_sizes",
     "fashion_vit",
     "graphs",
