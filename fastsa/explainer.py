@@ -22,6 +22,7 @@ from fastsa.amortize.correction.selection_error import same_estimand, selection_
 from fastsa.amortize.progress import progress_bar
 from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley
 from fastsa.games import Baseline, Marginal, ModelGame, Patches, Tokens
+from fastsa.games.whole_rows import is_table, whole_rows
 from fastsa.labels import Labels, LabelStream
 from fastsa.metrics import Certificate
 
@@ -33,6 +34,7 @@ _FORMAT = 2
 _PAIRS_PER_PLAYER = 2
 _ITEMS_PER_GROUP = 50
 _SHAPLEY = "the Shapley value"
+_MOST_ENTRIES = 1024  # of a row whose surrogate is quickly solved for
 
 
 class AmortizedExplainer:
@@ -53,15 +55,17 @@ class AmortizedExplainer:
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
-    informed : False (default); True, or some of "gradient", "occlusion", "alone", "linear" and "additive": first-order
-        answers of the model, or exact values of a surrogate of it, which fastsa.amortize.informed_inputs makes of every
-        input, True being all first-order answers that it offers. A small head learns attributions from them, and a second
+    informed : "auto" (default), True, False, or some of "gradient", "occlusion", "alone", "linear" and "additive":
+        first-order answers of the model, or exact values of a surrogate of it, which fastsa.amortize.informed_inputs makes
+        of every input. Auto is "additive" for Shapley values of rows of up to 1,024 finite numbers, else none; True is all
+        first-order answers that the game offers. A small head learns attributions from them, and a second
         network what the head got wrong. The labels to select by choose the network alone or with the head, whichever has
         the least certified error, or the head alone where that is not lower by more than its standard error. It takes far
         fewer labels where models are smooth in players, and first-order answers help little where each is noisy, as under a
         drawn background. Explaining an input is not one pass then: as in fitting, occlusion costs players + 1 evaluations,
-        "alone" the same, "gradient" a backward pass per output. A surrogate costs an evaluation of every input fitted and
-        of every background row, and nothing when explaining; it tells what the model adds player by player.
+        "alone" the same, "gradient" a backward pass per output. A surrogate costs an evaluation of every input fitted (of
+        10,000 at most) and of every background row, and nothing when explaining; it tells what the model adds player by
+        player. Training takes twice as long.
     seed : of labels and network; default 0.
     n_threads : of labels and network; default all available processors for labels.
     max_bytes : bound on the memory of a batch; default 256 MiB.
@@ -92,7 +96,7 @@ class AmortizedExplainer:
         estimator: str | Estimator = "auto",
         samples: int = 20,
         net: Any = "auto",
-        informed: bool | Sequence[str] = False,
+        informed: bool | str | Sequence[str] = "auto",
         seed: int = 0,
         n_threads: int | None = None,
         max_bytes: int | None = None,
@@ -130,7 +134,7 @@ class AmortizedExplainer:
         net = self._new_net(estimator)
         both = ends(game) if net.efficiency and ends_of_labels(train) is None else None
         known = both if both is not None or not net.efficiency else ends_of_labels(train)
-        inputs = self._informed_inputs(game)
+        inputs = self._informed_inputs(game, estimator)
         labeled = time.perf_counter()
         self._learn(net, X, train, select, known, inputs, progress)
         self.seconds_ = {"labels": labeled - start, "training": time.perf_counter() - labeled}
@@ -306,7 +310,7 @@ class AmortizedExplainer:
             return self.net
         shapley = estimator.estimand.startswith(_SHAPLEY)
         grid = self.masker.grid if isinstance(self.masker, Patches) else None
-        scale = "global" if shapley or self.informed else "unit"
+        scale = "global" if shapley or self.informed not in (False, "auto") else "unit"
         return AttributionNet(
             self.net, grid=grid, scale=scale, efficiency=shapley, seed=self.seed, n_threads=self.n_threads
         )
@@ -324,10 +328,11 @@ class AmortizedExplainer:
         with progress_bar(stream.total, f"labels to {role}", progress) as update:
             return stream.collect(update)
 
-    def _informed_inputs(self, game: ModelGame) -> InformedInputs | None:
-        if not self.informed:
-            return None
-        return informed_inputs(game, None if self.informed is True else self.informed, seed=self.seed)
+    def _informed_inputs(self, game: ModelGame, estimator: Estimator) -> InformedInputs | None:
+        kinds = self.informed
+        if kinds == "auto":
+            kinds = ("additive",) if estimator.estimand.startswith(_SHAPLEY) and _offers_steps(game) else False
+        return informed_inputs(game, None if kinds is True else kinds, seed=self.seed) if kinds else None
 
     def _learn(
         self,
@@ -423,16 +428,22 @@ class AmortizedExplainer:
             raise AttributeError("this AmortizedExplainer has explained nothing yet; call fit first.")
 
 
-def _kinds(informed: Any) -> bool | tuple[str, ...]:
-    """True, False or the kinds of informed inputs. Raises TypeError or ValueError for anything else."""
+def _offers_steps(game: ModelGame) -> bool:
+    return is_table(game) and whole_rows(game).player_of.size <= _MOST_ENTRIES
+
+
+def _kinds(informed: Any) -> bool | str | tuple[str, ...]:
+    """ "auto", True, False or the kinds of informed inputs. Raises TypeError or ValueError for anything else."""
     if isinstance(informed, (bool, np.bool_)):
         return bool(informed)
+    if isinstance(informed, str) and informed == "auto":
+        return informed
     if isinstance(informed, str) or not isinstance(informed, Sequence):
         raise TypeError(
-            f"informed is {informed!r}; expected True, False, or some of {INFORMED}, such as ('occlusion',)."
+            f"informed is {informed!r}; expected 'auto', True, False, or some of {INFORMED}, such as ('occlusion',)."
         )
     if not informed:
-        raise ValueError(f"informed is empty; expected True, False, or some of {INFORMED}.")
+        raise ValueError(f"informed is empty; expected 'auto', True, False, or some of {INFORMED}.")
     return tuple(_checks.choice("informed", kind, INFORMED) for kind in informed)
 
 

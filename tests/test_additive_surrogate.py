@@ -9,8 +9,9 @@ import torch
 import fastsa
 from fastsa import AmortizedExplainer, estimators, games
 from fastsa.amortize import AttributionNet, InformedHead, informed_inputs
+from fastsa.amortize.attribution import additive_surrogate
 from fastsa.amortize.attribution.additive_surrogate import AdditiveSurrogate
-from fastsa.games.whole_rows import answers, whole_rows
+from fastsa.games.whole_rows import answers, is_table, whole_rows
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 5)) @ RNG.normal(size=(5, 5))  # entries that depend on each other
@@ -200,3 +201,40 @@ def test_refusals():
     surrogate = AdditiveSurrogate.fit(games.ModelGame(bumpy, X, games.Baseline()), steps=False)
     with pytest.raises(ValueError, match="game has 4 entries and 2 outputs; expected 5 and 2"):
         surrogate.values(games.ModelGame(bumpy, X[:, :4], games.Baseline()))
+
+
+def test_shapley_values_of_a_table_are_informed_by_an_additive_surrogate_unless_told_otherwise():
+    """Not images, not more than 1,024 entries, not what has no number somewhere, and not other values than Shapley's."""
+    net = AttributionNet(epochs=1, width=8, efficiency=True)
+
+    def kinds(inputs, **settings):
+        settings = {"net": net, **settings}
+
+        def total(x):
+            return np.nan_to_num(np.asarray(x, dtype=float)).reshape(len(x), -1).sum(axis=1)
+
+        told = AmortizedExplainer(total, games.Baseline(), **{"samples": 2, **settings})
+        return told.fit(inputs, progress=False).kinds_
+
+    rows = np.random.default_rng(5).normal(size=(40, 3))
+    gaps = rows.copy()
+    gaps[7, 1] = np.nan
+    assert kinds(rows) == ("additive",)
+    assert kinds(rows, informed=False) == kinds(rows.reshape(40, 3, 1)) == kinds(np.zeros((4, 1025))) == ()
+    assert not is_table(games.ModelGame(lambda x: np.nan_to_num(x).sum(axis=1), gaps, games.Baseline()))
+    assert kinds(rows, estimator=estimators.BanzhafMSR(), samples=60, net=AttributionNet(epochs=1, width=8)) == ()
+
+
+def test_a_surrogate_of_many_inputs_is_taught_by_some_of_them(monkeypatch):
+    monkeypatch.setattr(additive_surrogate, "_MOST_INPUTS", 60)
+    rows = []
+
+    def counted(x):
+        rows.append(len(x))
+        return bumpy(x)
+
+    game = games.ModelGame(counted, X, games.Marginal(BACKGROUND))
+    rows.clear()
+    surrogate = AdditiveSurrogate.fit(game, steps=False)
+    assert sum(rows) == AdditiveSurrogate.cost(game) == 60 + len(BACKGROUND)
+    assert surrogate.values(game).shape[0] == len(X)

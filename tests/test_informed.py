@@ -92,7 +92,7 @@ def test_at_equal_evaluations_it_is_far_nearer_than_a_network_from_scratch():
     """Occlusion and alone cost what an antithetic permutation does: three samples and both against four samples."""
     truth = fastsa.exact(games.ModelGame(quadratic, X, games.Baseline()))
     plain = AmortizedExplainer(
-        quadratic, games.Baseline(), samples=4, net=AttributionNet(epochs=40, efficiency=True)
+        quadratic, games.Baseline(), samples=4, informed=False, net=AttributionNet(epochs=40, efficiency=True)
     ).fit(X, progress=False)
     told = AmortizedExplainer(
         quadratic, games.Baseline(), samples=3, informed=True, net=AttributionNet(epochs=10, efficiency=True)
@@ -219,7 +219,7 @@ def test_refusals():
         informed_inputs(game, ["alone", "alone"])
     with pytest.raises(TypeError, match="this game has none"):
         informed_inputs(game, ["gradient"])
-    with pytest.raises(TypeError, match="expected True, False, or some of"):
+    with pytest.raises(TypeError, match="expected 'auto', True, False, or some of"):
         AmortizedExplainer(quadratic, games.Baseline(), informed="occlusion")
     with pytest.raises(ValueError, match="informed is empty"):
         AmortizedExplainer(quadratic, games.Baseline(), informed=[])

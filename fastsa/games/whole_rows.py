@@ -43,23 +43,38 @@ def whole_rows(game: ModelGame) -> WholeRows:
     return WholeRows(inputs, background, players.astype(np.int64))
 
 
-def answers(game: ModelGame) -> NDArray[np.float64]:
-    """What the model says of every input, then of every background row: float64 [items + b, outputs]; items + b evaluations.
+def is_table(game: ModelGame) -> bool:
+    """Whether inputs are rows [items, entries] of finite numbers whose absent entries are replaced by such. No evaluation.
+
+    >>> import fastsa, numpy as np
+    >>> is_table(fastsa.games.ModelGame(lambda x: x.sum(axis=(1, 2)), np.ones((3, 2, 2)), fastsa.games.Baseline()))
+    False
+    """
+    bound = game._bound
+    if not isinstance(bound, Replaced):
+        return False
+    both = [as_numpy(rows) for rows in (bound._inputs, bound._outside)]
+    return both[0].ndim == 2 and all(rows.dtype.kind in "fiub" and np.isfinite(rows).all() for rows in both)
+
+
+def answers(game: ModelGame, items: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """What the model says of inputs (default all), then of every background row: float64 [items + b, outputs], one evaluation each.
 
     >>> import fastsa, numpy as np
     >>> masker = fastsa.games.Marginal(np.array([[0.0, 0.0], [4.0, 5.0]]))
     >>> answers(fastsa.games.ModelGame(lambda x: x.sum(axis=1), np.ones((3, 2)), masker)).ravel().tolist()
     [2.0, 2.0, 2.0, 0.0, 9.0]
     """
-    n, b = game.ids.size, game._bound.n_background
+    inputs = np.arange(game.ids.size) if items is None else items
+    n, b = inputs.size, game._bound.n_background
     # With everyone there no background shows, with nobody no input: any single row stands for either.
-    items = np.concatenate([np.arange(n), np.zeros(b, np.int64)])
+    of_row = np.concatenate([inputs, np.zeros(b, np.int64)])
     behind = np.concatenate([np.zeros(n, np.int64), np.arange(b)])
     found, batch, at_once = np.empty((n + b, game.n_outputs)), Batch(), game._rows_per_batch(DEFAULT_MAX_BYTES)
     for first in range(0, n + b, at_once):
         own = slice(first, min(first + at_once, n + b))
         members = np.repeat(np.arange(own.start, own.stop)[:, None] < n, game.n_players, axis=1)
-        found[own] = game._outputs(Coalitions(items[own], members, behind[own]), batch)
+        found[own] = game._outputs(Coalitions(of_row[own], members, behind[own]), batch)
     return found
 
 

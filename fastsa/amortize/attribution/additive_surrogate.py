@@ -15,6 +15,7 @@ from fastsa.games.whole_rows import WholeRows, answers, whole_rows
 
 _MOST_STEPS = 15  # of an entry
 _MOST_COLUMNS = 1024
+_MOST_INPUTS = 10_000  # that it is taught by: ten for each column
 _ROWS_AT_ONCE = 4096
 
 
@@ -46,7 +47,7 @@ class AdditiveSurrogate:
 
     @staticmethod
     def fit(game: ModelGame, *, steps: bool) -> AdditiveSurrogate:
-        """Ridge on what the model says of all inputs and all background rows, one evaluation each (`cost`).
+        """Ridge on what the model says of inputs, 10,000 of them at most, and all background rows, one evaluation each (`cost`).
 
         Columns are in units of their standard deviations, and the penalty of each output is the best by leave-one-out error.
         Without `steps` it is linear; with them an entry of several values has up to 15, at quantiles, or between its
@@ -61,7 +62,8 @@ class AdditiveSurrogate:
     def fit_several(game: ModelGame, steps: Sequence[bool]) -> list[AdditiveSurrogate]:
         """As `fit`, of one set of answers: surrogates with and without steps at the evaluations of one."""
         rows = whole_rows(game)
-        X, said = np.concatenate([rows.inputs, rows.background]), answers(game)
+        items = _teaching(rows)
+        X, said = np.concatenate([rows.inputs[items], rows.background]), answers(game, items)
         return [AdditiveSurrogate._taught(X, said, each) for each in steps]
 
     @staticmethod
@@ -78,9 +80,9 @@ class AdditiveSurrogate:
 
     @staticmethod
     def cost(game: ModelGame) -> int:
-        """Evaluations that `fit` takes: one for each input, and one for each background row."""
+        """Evaluations that `fit` takes: one for each input that it is taught by, and one for each background row."""
         rows = whole_rows(game)
-        return rows.inputs.shape[0] + rows.background.shape[0]
+        return _teaching(rows).size + rows.background.shape[0]
 
     def values(self, game: ModelGame) -> NDArray[np.float64]:
         """The surrogate's Shapley values of the game's inputs, float64 [items, players, outputs]. No evaluation of the model.
@@ -120,6 +122,12 @@ class AdditiveSurrogate:
 
     def _columns(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.concatenate([X, X[:, self.entry] > self.at], axis=1)
+
+
+def _teaching(rows: WholeRows) -> NDArray[np.int64]:
+    """The inputs that a surrogate is taught by: all, or where they are many some, evenly spaced."""
+    n = rows.inputs.shape[0]
+    return np.linspace(0, n - 1, min(n, _MOST_INPUTS)).astype(np.int64)
 
 
 def _no_steps() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
