@@ -216,3 +216,14 @@ def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
         int(line.split('"evaluations": ')[1].split(",")[0]) for line in shown.splitlines() if '"evaluations"' in line
     ]
     assert len(spent) == 4 and max(spent) < 1.03 * 12 * 200 and min(spent) > 0.85 * 12 * 200
+
+
+def test_a_record_is_json_that_any_reader_takes_and_comes_back_as_it_was(tmp_path):
+    from bench.paper import valuing
+
+    cell = {"scores": {"constant": {"error": 1.0, "Pearson": float("nan")}}, "found": {"all": [0.5, float("nan")]}}
+    valuing.keep(cell, tmp_path / "cell.json")
+    assert "NaN" not in (tmp_path / "cell.json").read_text()
+    again = valuing.kept(tmp_path / "cell.json")
+    assert again["scores"]["constant"]["error"] == 1.0 and np.isnan(again["scores"]["constant"]["Pearson"])
+    assert again["found"] == {"all": [0.5, None]}

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -262,7 +263,7 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
             for samples in budgets:
                 path = None if given.out is None else given.out / f"{setting.name}-{samples}-{seed}.json"
                 if path is not None and path.exists():
-                    cells.append(json.loads(path.read_text()))
+                    cells.append(kept(path))
                     continue
                 if time.perf_counter() - began > 60 * given.minutes:
                     print(
@@ -272,12 +273,33 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
                 cells.append(cell(setting, truth, bank, samples, seed) | {"label_seconds": bank.seconds})
                 if path is not None:
                     given.out.mkdir(parents=True, exist_ok=True)
-                    path.write_text(json.dumps(cells[-1], indent=1))
+                    keep(cells[-1], path)
         for samples in budgets:
             these = [c for c in cells if (c["setting"], c["samples"]) == (setting.name, samples)]
             print(table(these), detection(these), sep="\n\n", end="\n\n", flush=True)
     print(summary(cells), flush=True)
     return cells
+
+
+def keep(cell: dict, path: Path) -> None:
+    """As JSON, which has no NaN: a constant's correlation is null."""
+    path.write_text(json.dumps(_without_nan(cell), indent=1, allow_nan=False) + "\n")
+
+
+def kept(path: Path) -> dict:
+    """What `keep` wrote."""
+    cell = json.loads(path.read_text())
+    for score in cell["scores"].values():
+        score.update({measure: float("nan") for measure, value in score.items() if value is None})
+    return cell
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def over_seeds(values: list[float]) -> tuple[float, tuple[float, float] | None]:
