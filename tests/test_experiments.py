@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
 
 from bench import data  # noqa: E402
-from bench.paper import attributions, explaining, small_models  # noqa: E402
+from bench.paper import attributions, explaining, small_models, valuing  # noqa: E402
 from fastsa import amortize, estimators, games  # noqa: E402
 
 
@@ -189,8 +189,6 @@ def test_rivals_spend_what_they_are_given_and_sgd_takes_the_papers_shrinkage():
 
 
 def test_a_method_that_older_records_lack_is_left_out_and_named():
-    from bench.paper import valuing
-
     score = dict.fromkeys(valuing.MEASURES, 0.5)
     old = {"setting": "s", "samples": 5, "scores": {valuing.MONTE_CARLO: score}}
     new = {**old, "scores": {valuing.MONTE_CARLO: score, "Data-OOB": score}}
@@ -219,8 +217,6 @@ def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
 
 
 def test_a_record_is_json_that_any_reader_takes_and_comes_back_as_it_was(tmp_path):
-    from bench.paper import valuing
-
     cell = {"scores": {"constant": {"error": 1.0, "Pearson": float("nan")}}, "found": {"all": [0.5, float("nan")]}}
     valuing.keep(cell, tmp_path / "cell.json")
     assert "NaN" not in (tmp_path / "cell.json").read_text()
