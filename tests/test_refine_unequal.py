@@ -80,7 +80,7 @@ def test_the_weight_has_the_least_expected_ratio_to_the_best_weights_error():
     weights = np.linspace(0, 1, 100_001)
     errors = weights[:, None] ** 2 * noise + (1 - weights[:, None]) ** 2 * sizes
     best = weights[np.argmin((errors * (1 / sizes + 1 / noise)) @ chance)]
-    size = ErrorSize(*(np.array([v]) for v in (chance @ sizes, chance @ (1 / sizes), np.nan)))
+    size = ErrorSize(*(np.array([v]) for v in (chance @ sizes, chance @ (1 / sizes), np.nan, np.nan)))
     assert size.weight(np.array([noise]))[0] == pytest.approx(best, abs=2e-5)
     assert size.weight(np.array([0.0]))[0] == 1.0 and size.weight(np.array([np.inf]))[0] == 0.0
 
@@ -96,9 +96,9 @@ def test_the_size_of_one_groups_error_is_expected_as_the_integral_over_all_sizes
     logs = np.linspace(np.log(0.005 * whole), np.log(20 * whole), 20_001)
     size = np.exp(logs)
     density = (whole / (size + noise)) ** shape * np.exp(-shape * (whole / (size + noise) - 1))
-    of_size = density * size
-    expected = [(density @ v) / density.sum() for v in (size, 1 / size)] + [(of_size @ size) / of_size.sum()]
-    for value, by_integral in zip((found.mean, found.inverse, found.likely), expected, strict=True):
+    expected = [(density @ v) / density.sum() for v in (size, 1 / size)]
+    expected += [(weights @ size) / weights.sum() for weights in (density * size, density * size**2)]
+    for value, by_integral in zip((found.mean, found.inverse, found.likely, found.widest), expected, strict=True):
         np.testing.assert_allclose(value, by_integral, rtol=0.05)
 
 

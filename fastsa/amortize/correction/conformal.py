@@ -111,7 +111,7 @@ def _truth_half(
     own = np.where(np.isfinite(labels.stderr), labels.stderr**2, np.where(labeled, noise, 0.0))
     squared = np.where(labeled, (np.where(labeled, labels.mean, p) - p) ** 2 - own, 0.0)
     size = error_size(squared / spread**2, noise / spread**2, cells)
-    return normal_quantile((1 + level) / 2) * np.sqrt(size.likely[0])
+    return normal_quantile((1 + level) / 2) * np.sqrt(size.widest[0])
 
 
 def _fitting(name: str, values: Any, columns: tuple[int, ...]) -> NDArray[np.float64]:

@@ -61,13 +61,15 @@ class Cells:
 class ErrorSize:
     """What is known of tau^2, the mean squared error of predictions, per cell: expectations given the labels.
 
-    mean : of tau^2; inverse : of 1 / tau^2; likely : for standard errors, of tau^2 where all sizes, and not all orders of
-    size, are as probable beforehand: an interval must be widened for what is not known, as Student's t widens it.
+    mean : of tau^2; inverse : of 1 / tau^2; likely : for standard errors of corrected values, of tau^2 where all sizes, and not
+    all orders of size, are as probable beforehand; widest : for intervals that stand on tau^2 alone, E tau^4 / E tau^2 then, a
+    mean and its variance over it. What is not known must widen an interval, as Student's t does.
     """
 
     mean: NDArray[np.float64]
     inverse: NDArray[np.float64]
     likely: NDArray[np.float64]
+    widest: NDArray[np.float64]
 
     def weight(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """The weight w of labels of variance s^2 whose error is expected to exceed the least by the smallest factor.
@@ -126,7 +128,7 @@ def error_size(squared: NDArray[np.float64], noise: NDArray[np.float64], cells: 
     unit = float(np.mean(noise) + np.mean(np.abs(squared)))
     if unit == 0:
         nothing = np.zeros(squared.shape)
-        return ErrorSize(nothing, nothing, nothing)
+        return ErrorSize(nothing, nothing, nothing, nothing)
     squared, noise = squared / unit, noise / unit
     size = np.ones(squared.shape)
     for _ in range(2):
@@ -138,19 +140,20 @@ def error_size(squared: NDArray[np.float64], noise: NDArray[np.float64], cells: 
     whole = np.maximum(mean + noises, noises / 2)
     most = cells.sums(labeled.astype(np.float64)) / 2
     shape = np.minimum(most, np.divide(whole**2, variance, out=most.copy(), where=variance > 0))
-    found = np.stack([np.maximum(mean, 0.0), np.zeros(mean.size), np.maximum(mean, 0.0)])
+    own_mean = np.maximum(mean, 0.0)
+    found = np.stack([own_mean, np.zeros(mean.size), own_mean, own_mean])
     for output in range(squared.shape[-1]):
         own = (cells.output == output) & (noises > 0)
         if own.any():
             found[:, own] = _expected(whole[own], noises[own], shape[own])
     of_cells = found[:, cells.pool]
-    return ErrorSize(unit * of_cells[0], of_cells[1] / unit, unit * of_cells[2])
+    return ErrorSize(unit * of_cells[0], of_cells[1] / unit, unit * of_cells[2], unit * of_cells[3])
 
 
 def _expected(
     whole: NDArray[np.float64], noise: NDArray[np.float64], shape: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """`mean`, `inverse` and `likely` [3, groups] of the groups of an output; `whole` is D, `shape` half its degrees of freedom."""
+    """The fields of ErrorSize [4, groups] for the groups of an output; `whole` is D, `shape` half its degrees of freedom."""
     evidence, levels, moments = [], [], []
     for power in _POWERS:
         unit = (noise / noise.max()) ** power
@@ -168,9 +171,10 @@ def _expected(
             levels.append(grid)
             moments.append(np.stack([(density * size) @ prior, (density / size) @ prior]) / likelihood)
     by_order, all_moments = np.concatenate(evidence), np.concatenate(moments, axis=2)
-    by_size = by_order + np.concatenate(levels)
+    level = np.concatenate(levels)
     mean, inverse = all_moments @ _shares(by_order)
-    return np.stack([mean, inverse, all_moments[0] @ _shares(by_size)])
+    likely, widest = (all_moments[0] @ _shares(by_order + power * level) for power in (1, 2))
+    return np.stack([mean, inverse, likely, widest])
 
 
 def _shares(logs: NDArray[np.float64]) -> NDArray[np.float64]:
