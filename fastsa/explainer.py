@@ -433,7 +433,7 @@ def _offers_steps(game: ModelGame) -> bool:
 
 
 def _kinds(informed: Any) -> bool | str | tuple[str, ...]:
-    """ "auto", True, False or the kinds of informed inputs. Raises TypeError or ValueError for anything else."""
+    """True, False, "auto" or the kinds of informed inputs. Raises TypeError or ValueError for anything else."""
     if isinstance(informed, (bool, np.bool_)):
         return bool(informed)
     if isinstance(informed, str) and informed == "auto":

@@ -8,8 +8,8 @@
 namespace fsa::FSA_ISA {
 
 // A symmetric positive definite matrix is brought to a unit diagonal, given kHold of the identity, which keeps the pivots
-// clear of float rounding, and factored as U^T U. Kept is U^-1, and the inverse applied as U^-1 U^-T: two products, which
-// are several times as fast as two triangular solves, since no sum waits for another.
+// clear of float rounding, and factored as U^T U. Kept is U^-1, and the inverse applied as U^-1 U^-T: two products, in
+// which no sum waits for another as in two triangular solves.
 class CholeskyInverse {
  public:
   // matrix [n, n] holds the upper triangle and becomes U^-1; transposed [n, n] becomes U^-T; scale, row [n]; n a multiple
@@ -47,7 +47,7 @@ class CholeskyInverse {
     }
   }
 
-  // Leaves U with the inverse of its diagonal, zeros below it as far as lanes reach.
+  // Leaves U with the inverse of its diagonal, zeros below it.
   FSA_INLINE void eliminate() {
     for (int64_t k = 0; k < n_; ++k) {
       float* pivot_row = matrix_ + k * n_;

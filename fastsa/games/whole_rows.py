@@ -58,7 +58,9 @@ def is_table(game: ModelGame) -> bool:
 
 
 def answers(game: ModelGame, items: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    """What the model says of inputs (default all), then of every background row: float64 [items + b, outputs], one evaluation each.
+    """What the model says of inputs (positions; default all), then of every background row: float64 [items + b, outputs].
+
+    One evaluation each.
 
     >>> import fastsa, numpy as np
     >>> masker = fastsa.games.Marginal(np.array([[0.0, 0.0], [4.0, 5.0]]))

@@ -47,7 +47,7 @@ class AdditiveSurrogate:
 
     @staticmethod
     def fit(game: ModelGame, *, steps: bool) -> AdditiveSurrogate:
-        """Ridge on what the model says of inputs, 10,000 of them at most, and all background rows, one evaluation each (`cost`).
+        """Ridge on what the model says of inputs, 10,000 at most, and all background rows, one evaluation each (`cost`).
 
         Columns are in units of their standard deviations, and the penalty of each output is the best by leave-one-out error.
         Without `steps` it is linear; with them an entry of several values has up to 15, at quantiles, or between its

@@ -49,8 +49,9 @@ def informed_inputs(
     "alone"      v({i}) - v(empty): players + 1 evaluations
 
     "linear"     exact Shapley values of a linear surrogate, w (x - mean b) summed over a player's entries (Lundberg and Lee,
-                 NIPS 2017, corollary 1). The surrogate is a ridge regression on what the model says of these inputs and of
-                 the background's rows, one evaluation each, once; for any model of numbers that are replaced.
+                 NIPS 2017, corollary 1). The surrogate is a ridge regression on what the model says of these inputs (10,000
+                 of them at most) and of the background's rows, one evaluation each, once; for any model of numbers that
+                 are replaced.
     "additive"   the same of a surrogate that also has steps in every entry (see `AdditiveSurrogate`), at the same evaluations
 
     kinds : default all of the first three that the game offers. surrogates : of an earlier call, in place of fitting them to
