@@ -12,7 +12,9 @@ certificates  the difference of both errors lies inside its 95 % interval, jackk
               five tasks; half-width at most 10 % of the error.
 refined       e_refined (1 / e_prediction + 1 / e_label) at most 1.05; e_refined / the smaller of both at most 1.02.
 coverage      of 95 % intervals over the true values, 92 to 97 %: the label with its own standard error and Student's t,
-              or 1.96; with the variance pooled over groups, as `refine` pools it; the refined value with its own.
+              or 1.96; with the variance pooled over groups, as `refine` pools it; the refined value with its own. Doubt is
+              the standard error of the prediction's error that the labels tell, over that error: above 0.5 they hardly
+              do, and the refined value's interval is wide on purpose.
 
 Errors are over the variance of the truth (a constant has 1). Means over seeds with 95 % t intervals.
 """
@@ -30,6 +32,7 @@ from scipy import stats
 
 import fastsa
 from bench.trust import known_errors, tasks
+from bench.trust.coverage import MOST_DOUBT
 from fastsa.amortize import refine
 from fastsa.amortize.correction.error_sizes import Cells, label_noise, prediction_groups
 from fastsa.display import Table, new_figure
@@ -87,6 +90,7 @@ def budget(predictions: np.ndarray, labels: fastsa.Labels, truth: fastsa.Labels)
     shown = [known_errors.of_means(lambda e: e / unit, error, labels=truth) for error in errors]
     to_bound = known_errors.of_means(lambda p, own, r: r * (1 / p + 1 / own), *errors, labels=truth)
     to_better = known_errors.of_means(lambda p, own, r: r / np.minimum(p, own), *errors, labels=truth)
+    told = known_errors.of_means(lambda e: e, known_errors.per_item(predictions, labels), labels=labels)
     samples = int(labels.count.max())
     groups = prediction_groups(predictions, labels)
     pooled = np.sqrt(label_noise(labels, Cells.of(labels, groups)))
@@ -101,6 +105,7 @@ def budget(predictions: np.ndarray, labels: fastsa.Labels, truth: fastsa.Labels)
         **{name: list(bound) for name, bound in zip(("e_prediction", "e_label", "e_refined"), shown, strict=True)},
         "to_bound": list(to_bound),
         "to_better": list(to_better),
+        "doubt": known_errors.half_width(told) / 1.96 / float(errors[0].mean()),
         "covered": {name: known_errors.share_covered(*halves[name], truth) for name in INTERVALS},
     }
 
@@ -158,14 +163,15 @@ def refined_table(found: dict[str, list[dict]]) -> Table:
 def coverage_table(found: dict[str, list[dict]]) -> Table:
     rows = []
     for name, seeds in budgets_of(found):
-        cells: list[Any] = [name]
+        cells: list[Any] = [name, _doubt(seeds)]
         for which in INTERVALS:
             cells += known_errors.over_seeds([100 * s["covered"][which] for s in seeds])
         rows.append(tuple(cells))
-    head = [""]
+    head = ["", "doubt"]
     for i, which in enumerate(INTERVALS):
         head += [which, "95 % interval" + " " * i]
-    return Table(tuple(head), tuple(rows), (), "Coverage of 95 % intervals over the true values, per cent")
+    notes = ("doubt: the standard error of the prediction's error that these labels tell, over that error.",)
+    return Table(tuple(head), tuple(rows), notes, "Coverage of 95 % intervals over the true values, per cent")
 
 
 def verdicts(found: dict[str, list[dict]]) -> list[str]:
@@ -182,11 +188,19 @@ def verdicts(found: dict[str, list[dict]]) -> list[str]:
     ]
     said.append(_verdict("refined within 1.05 of the bound", bound, len(several)))
     said.append(_verdict("refined never 2 % worse than the better parent, any seed", better, len(several)))
-    for which in INTERVALS:
-        shares = {name: 100 * float(np.mean([s["covered"][which] for s in some])) for name, some in several}
+    told = [(name, some) for name, some in several if _doubt(some) <= MOST_DOUBT]
+    for which, where, some in (
+        *((which, "", several) for which in INTERVALS),
+        ("refined", f" where doubt is at most {MOST_DOUBT}", told),
+    ):
+        shares = {name: 100 * float(np.mean([s["covered"][which] for s in seeds])) for name, seeds in some}
         off = [f"{name} ({share:.1f})" for name, share in shares.items() if not 92 <= share <= 97]
-        said.append(_verdict(f"{which}: coverage 92 to 97 %", off, len(several)))
+        said.append(_verdict(f"{which}: coverage 92 to 97 %{where}", off, len(some)))
     return said
+
+
+def _doubt(seeds: list[dict]) -> float:
+    return float(np.mean([s["doubt"] for s in seeds]))
 
 
 def _mean(seeds: list[dict], which: str) -> float:

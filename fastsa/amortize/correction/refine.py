@@ -20,7 +20,8 @@ class Refined:
     """Values corrected by labels; arrays have the shape of the labels' mean.
 
     values            weight * label + (1 - weight) * prediction
-    stderr            of the values; values +- 1.96 stderr covers 95 % of the truths, taken over all items
+    stderr            of the values; values +- 1.96 stderr covers 95 % of the truths, taken over all items, and more where the
+                      labels hardly tell how wrong predictions are (`prediction_certificate.error` reaches far towards 0)
     weight            of the item's own label: near 0 where labels are noisy, 1 where they are exact
     predictions       what was corrected
     certificate       of `values`; the weights were chosen on the same labels, which flatters it by about 1 / items
