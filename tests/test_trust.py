@@ -158,8 +158,23 @@ def test_the_small_theory_prints_four_tables_and_draws(tmp_path, capsys):
         theory.main(["--seeds", "1"])
 
 
+@pytest.mark.parametrize("setting", [coverage.Setting(1000, 3, 0.4, 2.0), coverage.Setting(500, 2, 0.7, 1.0)])
+def test_doubt_is_the_spread_of_certified_errors_over_the_error(setting):
+    """The spread of 400 certificates is known to 3.5 %."""
+    rng, errors = np.random.default_rng(0), []
+    for _ in range(400):
+        truth = rng.normal(size=setting.items)
+        samples = truth + setting.sigma * rng.normal(size=(setting.samples, setting.items))
+        labels = coverage.labels_of(samples, estimators.Distributional())
+        predictions = (truth + setting.tau * rng.normal(size=setting.items))[:, None]
+        errors.append(known_errors.per_item(predictions, labels).mean())
+    assert np.mean(errors) == pytest.approx(setting.tau**2, abs=4 * setting.doubt * setting.tau**2 / 20)
+    assert np.std(errors) / setting.tau**2 == pytest.approx(setting.doubt, rel=0.14)
+
+
 def test_coverage_outside_94_to_96_percent_is_called_a_failure():
     rows = [("a", 95.0, None, 2000), ("b", 96.1, None, 2000), ("c, taken as independent", 80.0, None, 2000)]
+    rows.append(("d, size not told by labels", 99.0, None, 2000))
     assert coverage.verdict(rows) == ["94 to 96 %: kept by 1 of 2", "FAILS: b (96.1)"]
     assert "too few to tell" in coverage.verdict([("a", 95.0, None, 50)])[0]
 

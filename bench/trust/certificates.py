@@ -13,8 +13,8 @@ certificates  the difference of both errors lies inside its 95 % interval, jackk
 refined       e_refined (1 / e_prediction + 1 / e_label) at most 1.05; e_refined / the smaller of both at most 1.02.
 coverage      of 95 % intervals over the true values, 92 to 97 %: the label with its own standard error and Student's t,
               or 1.96; with the variance pooled over groups, as `refine` pools it; the refined value with its own. Doubt is
-              the standard error of the prediction's error that the labels tell, over that error: above 0.5 they hardly
-              do, and the refined value's interval is wide on purpose.
+              the standard error of the prediction's error that the labels tell, over that error: above 1 / 1.96 they do
+              not show that it is wrong, and the refined value's interval is wide on purpose.
 
 Errors are over the variance of the truth (a constant has 1). Means over seeds with 95 % t intervals.
 """
@@ -191,7 +191,7 @@ def verdicts(found: dict[str, list[dict]]) -> list[str]:
     told = [(name, some) for name, some in several if _doubt(some) <= MOST_DOUBT]
     for which, where, some in (
         *((which, "", several) for which in INTERVALS),
-        ("refined", f" where doubt is at most {MOST_DOUBT}", told),
+        ("refined", f" where doubt is at most {MOST_DOUBT:.2f}", told),
     ):
         shares = {name: 100 * float(np.mean([s["covered"][which] for s in seeds])) for name, seeds in some}
         off = [f"{name} ({share:.1f})" for name, share in shares.items() if not 92 <= share <= 97]

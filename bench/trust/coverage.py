@@ -11,8 +11,8 @@ refined             share of true values within 1.96 stderr of refined values, o
                     variance, and of labels with the variance that `refine` pools
 
 Bars: 94 to 96 % of at least 2,000 repetitions, for the error and for standard errors. That of refined values is not asked
-where labels hardly tell how wrong predictions are: where doubt, the standard error of what they tell of that error over
-the error, is above 0.5. Beside each share is its own 95 % interval: over repetitions for certificates, over the means of
+where labels do not show that predictions are wrong: where doubt, the standard error of what they tell of that error, is
+above the error / 1.96. Beside each share is its own 95 % interval: over repetitions for certificates, over the means of
 seeds for standard errors.
 """
 
@@ -60,8 +60,9 @@ class Setting:
 
     @property
     def doubt(self) -> float:
-        """About the standard error of the error that the labels of all items show, over that error."""
-        return (2 / self.items) ** 0.5 * (1 + self.sigma**2 / (self.samples * self.tau**2))
+        """The standard error of the error that the labels show, over it: of (label - prediction)^2 - stderr^2, normal noise."""
+        error, noise = self.tau**2, self.sigma**2 / self.samples
+        return ((2 / self.items) * ((error + noise) ** 2 + noise**2 / (self.samples - 1))) ** 0.5 / error
 
 
 PER_ITEM = [
@@ -88,7 +89,7 @@ REFINED = [
 ]
 N_BLOCKS = 8
 ENOUGH = 2000  # repetitions
-MOST_DOUBT = 0.5
+MOST_DOUBT = 1 / 1.96  # beyond it labels do not show that predictions are wrong at all
 DEPENDENT, UNTOLD = ", taken as independent", ", size not told by labels"
 
 
