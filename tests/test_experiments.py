@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch")
 sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
 
 from bench import data  # noqa: E402
-from bench.paper import attributions, explaining, small_models, valuing  # noqa: E402
+from bench.paper import attributions, cells, explaining, small_models, valuing  # noqa: E402
 from fastsa import amortize, estimators, games  # noqa: E402
 
 
@@ -218,8 +219,24 @@ def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
 
 def test_a_record_is_json_that_any_reader_takes_and_comes_back_as_it_was(tmp_path):
     cell = {"scores": {"constant": {"error": 1.0, "Pearson": float("nan")}}, "found": {"all": [0.5, float("nan")]}}
-    valuing.keep(cell, tmp_path / "cell.json")
+    cells.write(cell, tmp_path / "cell.json")
     assert "NaN" not in (tmp_path / "cell.json").read_text()
-    again = valuing.kept(tmp_path / "cell.json")
+    again = cells.read(tmp_path / "cell.json")
     assert again["scores"]["constant"]["error"] == 1.0 and np.isnan(again["scores"]["constant"]["Pearson"])
-    assert again["found"] == {"all": [0.5, None]}
+    assert again["found"]["all"][0] == 0.5 and np.isnan(again["found"]["all"][1])
+
+
+def test_cells_are_read_back_and_none_is_begun_when_time_is_over(tmp_path, capsys):
+    given = argparse.Namespace(out=tmp_path / "new", minutes=60.0)
+    made = []
+
+    def make() -> dict:
+        made.append(1)
+        return {"error": 0.5}
+
+    assert cells.Cells(given)("a", make) == {"error": 0.5} == cells.Cells(given)("a", make) and len(made) == 1
+    over = cells.Cells(argparse.Namespace(out=given.out, minutes=-1.0))
+    assert over("a", make) == {"error": 0.5} and over("b", make) is None and len(made) == 1
+    assert "b was not begun" in capsys.readouterr().out
+    assert cells.Cells(argparse.Namespace(out=None, minutes=1.0))("b", make) == {"error": 0.5} and len(made) == 2
+    assert [path.name for path in given.out.iterdir()] == ["a.json"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -18,6 +16,7 @@ import fastsa
 from bench import data
 from bench.curation.noisy_sets import NoisySet, load
 from bench.paper import options, valuing
+from bench.paper.cells import Cells
 from fastsa.amortize import Influences, ValuationNet
 from fastsa.display import Table
 from fastsa.metrics import agreement
@@ -174,21 +173,10 @@ Job = tuple[str, Callable[[], dict]]
 
 
 def recorded(jobs: Iterable[Job], given: argparse.Namespace) -> list[dict]:
-    """What every job answers, read back where `given.out` has its record; none is begun after `given.minutes`."""
-    found, began = [], time.perf_counter()
-    for name, compute in jobs:
-        path = None if given.out is None else given.out / f"{name}.json"
-        if path is not None and path.exists():
-            found.append(json.loads(path.read_text()))
-            continue
-        if time.perf_counter() - began > 60 * given.minutes:
-            print(f"{given.minutes:.0f} minutes are over; {name} was not begun")
-            break
-        found.append(compute())
-        if path is not None:
-            given.out.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found[-1], indent=1))
-    return found
+    """What every job answers, by `cells.Cells`; those that were not begun are left out."""
+    cell = Cells(given)
+    made = [cell(name, compute) for name, compute in jobs]
+    return [record for record in made if record is not None]
 
 
 def job(name: str, compute: Callable[..., dict], *arguments: object) -> Job:

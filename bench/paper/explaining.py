@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 
 import fastsa
 from bench.paper import attributions
+from bench.paper.cells import write
 from fastsa import amortize, estimators, games
 
 FEWEST = 8  # samples that tell the noise of one
@@ -147,10 +147,9 @@ def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | 
             )
         print(f"labels {made['label_seconds']:.0f} s, training {made['training_seconds']:.0f} s\n", flush=True)
         if out:
-            out.mkdir(parents=True, exist_ok=True)
             slug = setup.name.lower().replace(",", "").replace(" ", "_")
+            write(record, out / f"{slug}.json")
             np.savez(out / f"{slug}.npz", **{k: v.astype(np.float32) for k, v in setup.estimates.items()})
-            (out / f"{slug}.json").write_text(json.dumps(record, indent=2))
     return record
 
 

@@ -8,9 +8,9 @@ FOLDER holds the JSON records that the experiments left there with --out; attrib
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from bench.paper.cells import read
 from fastsa.display import new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    records = [json.loads(path.read_text()) for path in sorted(given.out.glob("*.json"))]
+    records = [read(path) for path in sorted(given.out.glob("*.json"))]
     records = [r for r in records if len(r.get("budgets", {})) > 1]
     if not records:
         raise SystemExit(

@@ -22,6 +22,7 @@ import torch
 import fastsa
 from bench import data
 from bench.paper import attributions, explaining, fashion_vit, vit
+from bench.paper.cells import write
 from fastsa import games
 from fastsa.amortize import AttributionNet
 from fastsa.estimators import KernelSHAP
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
     truth = attributions.Truth(labels.mean, np.square(labels.stderr))
     records = measured(model, images, unseen, truth, size, given.seed)
     if given.out:
-        (given.out / "informed.json").write_text(json.dumps(records, indent=2))
+        write(records, given.out / "informed.json")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ learns directions and norms apart (AttributionNet(scale="unit")), on the labels 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,8 @@ import fastsa
 from bench import data
 from bench.paper import attributions, valuing
 from bench.paper.adult_games import Adult, adult_games
-from bench.paper.rivals import determined, labels_of, parser_of, record_of, scores, sgd
+from bench.paper.cells import Cells
+from bench.paper.rivals import determined, labels_of, parser_of, scores, sgd
 from fastsa import amortize, estimators, games
 from fastsa.amortize import AttributionNet
 from fastsa.display import Table
@@ -136,17 +136,18 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    both, until = Games.of(adult), time.perf_counter() + 60 * given.minutes
+    both, kept = Games.of(adult), Cells(given)
     for budget in given.budgets:
         cells: dict[str, list[dict]] = {}
         for seed in range(given.seeds):
             made = {}
             for name in kinds(both.train, budget):
                 slug = name.replace(", ", "-").replace(" ", "-")
-                path = given.out and given.out / f"labels-{slug}-{budget}-{given.inputs}-{seed}.json"
-                made[name] = record_of(path, lambda name=name: cell(both, name, budget, seed, epochs), until)
+                made[name] = kept(
+                    f"labels-{slug}-{budget}-{given.inputs}-{seed}",
+                    lambda name=name: cell(both, name, budget, seed, epochs),
+                )
             if None in made.values():
-                print(f"{given.minutes:.0f} minutes are over; {budget} evaluations, seed {seed} is left out")
                 continue
             for name, record in made.items():
                 cells.setdefault(name, []).append(record)

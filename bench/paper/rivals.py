@@ -17,12 +17,9 @@ Python with shapiq (see the first lines of bench/peers/rivals_shapiq.py); it is 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +30,7 @@ import fastsa
 from bench import data
 from bench.paper import attributions, options, valuing
 from bench.paper.adult_games import Adult, adult_games, game_of
+from bench.paper.cells import Cells
 from fastsa import amortize, estimators, games
 from fastsa.amortize import AttributionNet
 from fastsa.display import Table
@@ -194,19 +192,6 @@ def peers(adult: Adult, unit: str, budget: int, seed: int, python: str) -> tuple
             )
 
 
-def record_of(path: Path | None, make: Callable[[], dict], until: float) -> dict | None:
-    """What was kept at `path`, or made now and kept there; None where it is not there `until` (of time.perf_counter)."""
-    if path is not None and path.exists():
-        return json.loads(path.read_text())
-    if time.perf_counter() > until:
-        return None
-    record = make()
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=1))
-    return record
-
-
 def table(cells: list[dict], title: str, notes: tuple[str, ...]) -> Table:
     """Means over seeds, with the interval of error and Pearson."""
     rows = []
@@ -246,35 +231,31 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    until = time.perf_counter() + 60 * given.minutes
+    kept = Cells(given)
     for unit in given.units:
         sides = Sides.of(adult, unit)
         for budget in given.budgets:
-            made = [cell(adult, sides, (unit, budget, seed), epochs, given, until) for seed in range(given.seeds)]
+            made = [cell(adult, sides, (unit, budget, seed), epochs, given, kept) for seed in range(given.seeds)]
             cells = [c for c in made if c is not None]
-            if len(cells) < len(made):
-                print(f"{given.minutes:.0f} minutes are over; {unit}, {budget}: {len(cells)} of {len(made)} seeds")
             if cells:
                 print(table(cells, f"Adult, {budget} evaluations, each {UNITS[unit]}", notes(cells, given)), flush=True)
                 print()
 
 
 def cell(
-    adult: Adult, sides: Sides, which: tuple[str, int, int], epochs: int, given: argparse.Namespace, until: float
+    adult: Adult, sides: Sides, which: tuple[str, int, int], epochs: int, given: argparse.Namespace, kept: Cells
 ) -> dict | None:
     unit, budget, seed = which
-
-    def keep(name: str) -> Path | None:
-        return None if given.out is None else given.out / f"rivals-{name}-{unit}-{budget}-{given.inputs}-{seed}.json"
+    name = f"{unit}-{budget}-{given.inputs}-{seed}"
 
     def scored(made: tuple[Estimates, dict[str, float]]) -> dict:
         found, spent = made
         return {"unit": unit, "budget": budget, "seed": seed, "scores": scores(found, sides.truth), "spent": spent}
 
-    ours = record_of(keep("fastsa"), lambda: scored(estimates(sides, budget, seed, epochs)), until)
+    ours = kept(f"rivals-fastsa-{name}", lambda: scored(estimates(sides, budget, seed, epochs)))
     if given.shapiq is None or ours is None:
         return ours
-    theirs = record_of(keep("shapiq"), lambda: scored(peers(adult, unit, budget, seed, given.shapiq)), until)
+    theirs = kept(f"rivals-shapiq-{name}", lambda: scored(peers(adult, unit, budget, seed, given.shapiq)))
     if theirs is None:
         return None
     return {"scores": ours["scores"] | theirs["scores"], "spent": ours["spent"] | theirs["spent"]}

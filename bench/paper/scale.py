@@ -16,10 +16,10 @@ measured in the same run on coalitions of the same law, one thread as ours have 
 from __future__ import annotations
 
 import dataclasses
-import json
 import resource
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ import fastsa
 from bench import data
 from bench.curation.noisy_sets import load
 from bench.paper import valuing
+from bench.paper.cells import Cells
 from fastsa.display import Table
 from fastsa.metrics import agreement
 
@@ -130,21 +131,14 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.small:
         given.points, given.samples, given.seeds = [640], [2], 1
-    fits, began = [], time.perf_counter()
+    fits, kept = [], Cells(given)
     for setting in settings(data.folder(given.data_dir), sorted(given.points), given.small):
         truth = setting.truth(None if given.small else valuing.TRUTHS)
         for samples in given.samples:
             for seed in range(given.seeds):
-                path = None if given.out is None else given.out / f"{setting.name}-{samples}-{seed}.json"
-                if path is not None and path.exists():
-                    fits.append(json.loads(path.read_text()))
-                elif time.perf_counter() - began > 60 * given.minutes:
-                    print(f"{given.minutes:.0f} minutes are over; {setting.name}, seed {seed} was not begun")
-                else:
-                    fits.append(fit(setting, truth, samples, seed))
-                    if path is not None:
-                        given.out.mkdir(parents=True, exist_ok=True)
-                        path.write_text(json.dumps(fits[-1], indent=1))
+                name = f"{setting.name}-{samples}-{seed}"
+                fits.append(kept(name, partial(fit, setting, truth, samples, seed)))
+    fits = [f for f in fits if f is not None]
     for samples in given.samples:
         for table in tables([f for f in fits if f["samples"] == samples]):
             print(table, end="\n\n", flush=True)

@@ -9,15 +9,14 @@ none. Beside each the error that its own labels have: on inputs seen, they are a
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 import fastsa
 from bench import data
 from bench.paper import attributions, valuing
 from bench.paper.adult_games import Adult, adult_games
-from bench.paper.rivals import ANTITHETIC, new_net, parser_of, record_of, scores
+from bench.paper.cells import Cells
+from bench.paper.rivals import ANTITHETIC, new_net, parser_of, scores
 from fastsa import amortize
 from fastsa.display import Table
 
@@ -58,16 +57,16 @@ def main(arguments: list[str] | None = None) -> None:
     adult = adult_games(
         data.adult(data.folder(given.data_dir)), n_train=given.inputs, n_held_out=n_held_out, small=given.small
     )
-    until = time.perf_counter() + 60 * given.minutes
+    kept = Cells(given)
     cells: dict[tuple[int, int], list[dict]] = {}
     for seed in range(given.seeds):
         made = {}
         for halving in range(halvings):
             inputs, samples = given.inputs >> halving, 1 << halving
-            path = given.out and given.out / f"sizes-{inputs}-{samples}-{seed}.json"
-            made[inputs, samples] = record_of(path, lambda i=inputs, s=samples: cell(adult, i, s, seed, passes), until)
+            made[inputs, samples] = kept(
+                f"sizes-{inputs}-{samples}-{seed}", lambda i=inputs, s=samples: cell(adult, i, s, seed, passes)
+            )
         if None in made.values():
-            print(f"{given.minutes:.0f} minutes are over; seed {seed} is left out")
             continue
         for size, record in made.items():
             cells.setdefault(size, []).append(record)

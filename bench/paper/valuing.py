@@ -7,9 +7,8 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -17,6 +16,7 @@ from scipy import stats
 import fastsa
 from bench.curation.noisy_sets import NoisySet
 from bench.paper import options
+from bench.paper.cells import Cells
 from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
 from fastsa.curation import data_oob, detection_table
 from fastsa.display import Table
@@ -244,6 +244,7 @@ def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed:
         "detection": detection,
         "truth_samples": int(truth.count.max()),
         **costs,
+        "label_seconds": bank.seconds,
     }
 
 
@@ -255,51 +256,22 @@ def detected(values: dict[str, np.ndarray], is_mislabeled: np.ndarray) -> dict[s
 
 def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) -> list[dict]:
     """All cells, those found under `given.out` read back; none is begun after `given.minutes`."""
-    cells, began = [], time.perf_counter()
+    cells, kept = [], Cells(given)
     for setting in settings:
         truth = setting.truth(None if given.small else TRUTHS)
         for seed in range(given.seeds):
             bank = Bank(setting, seed, budgets)
             for samples in budgets:
-                path = None if given.out is None else given.out / f"{setting.name}-{samples}-{seed}.json"
-                if path is not None and path.exists():
-                    cells.append(kept(path))
-                    continue
-                if time.perf_counter() - began > 60 * given.minutes:
-                    print(
-                        f"{given.minutes:.0f} minutes are over; {setting.name}, {samples} samples, seed {seed} was not begun"
-                    )
-                    return cells
-                cells.append(cell(setting, truth, bank, samples, seed) | {"label_seconds": bank.seconds})
-                if path is not None:
-                    given.out.mkdir(parents=True, exist_ok=True)
-                    keep(cells[-1], path)
+                made = kept(f"{setting.name}-{samples}-{seed}", partial(cell, setting, truth, bank, samples, seed))
+                if made is not None:
+                    cells.append(made)
         for samples in budgets:
             these = [c for c in cells if (c["setting"], c["samples"]) == (setting.name, samples)]
-            print(table(these), detection(these), sep="\n\n", end="\n\n", flush=True)
-    print(summary(cells), flush=True)
+            if these:
+                print(table(these), detection(these), sep="\n\n", end="\n\n", flush=True)
+    if cells:
+        print(summary(cells), flush=True)
     return cells
-
-
-def keep(cell: dict, path: Path) -> None:
-    """As JSON, which has no NaN: a constant's correlation is null."""
-    path.write_text(json.dumps(_without_nan(cell), indent=1, allow_nan=False) + "\n")
-
-
-def kept(path: Path) -> dict:
-    """What `keep` wrote."""
-    cell = json.loads(path.read_text())
-    for score in cell["scores"].values():
-        score.update({measure: float("nan") for measure, value in score.items() if value is None})
-    return cell
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def over_seeds(values: list[float]) -> tuple[float, tuple[float, float] | None]:
