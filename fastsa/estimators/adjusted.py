@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ from fastsa.estimators.size_laws import kernel_over_inner_sizes
 from fastsa.games import Roster
 
 _FOLDS = 2
+_PENALTIES = 10.0 ** np.arange(-6.0, 2.5, 0.5)  # of the mean eigenvalue
+_LEAST_EIGENVALUE = 1e-10  # of the largest; below, a direction that the samples do not tell
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class AdjustedMSR(Semivalue):
     The coalitions and weights of `Semivalue`. Samples with even and odd numbers are two folds: an additive game g is fitted
     by ridge regression to one, its own semivalue (its coefficients) is taken exactly, and the other fold's mean of the
     weights times v - g corrects it; then the other way round, and the mean of both. Each fit is independent of the samples
-    that correct it, so labels are unbiased whatever the fit.
+    that correct it, so labels are unbiased whatever the fit. Coefficients are drawn towards equal shares of v(N) - v(empty)
+    by the penalty of least generalised cross-validation (Golub, Heath and Wahba 1979) on the fold itself; pairs are fitted by
+    their differences.
 
     Standard errors come from the corrections of both folds. Raises ValueError as Semivalue, and for fewer than four samples.
 
@@ -32,8 +35,6 @@ class AdjustedMSR(Semivalue):
     >>> fastsa.LabelStream(game, fastsa.estimators.AdjustedMSR(), samples=60).collect().mean[:2].ravel().round(3).tolist()
     [2.0, 1.0]
     """
-
-    penalty: ClassVar[float] = 1e-6
 
     def least_samples(self, n_players: int) -> int:
         return 2 * _FOLDS
@@ -66,18 +67,23 @@ class AdjustedMSR(Semivalue):
         n, games, fold_of = roster.n_players, roster.game_ids.size, pool.sample % _FOLDS
         grams = np.zeros((_FOLDS, games, n, n))
         moments = np.zeros((_FOLDS, games, n, roster.n_outputs))
+        energies = np.zeros((_FOLDS, games, roster.n_outputs))
+        shares = np.stack([_share(pool, fold_of == fold, n) for fold in range(_FOLDS)])
         for block in self.blocks(pool, roster):
-            values = pool.above_empty(block.games, block.samples)
             for fold in range(_FOLDS):
                 own = fold_of[block.samples] == fold
-                for place in range(self.coalitions_of_a_sample):
-                    members = block.members[:, own] ^ bool(place)
-                    design = members.transpose(0, 2, 1).astype(np.float64)
-                    weight = kernel_over_inner_sizes(n)[members.sum(axis=2)][..., None]
-                    grams[fold, block.games] += design @ (weight * members)
-                    moments[fold, block.games] += design @ (weight * values[:, own, place])
-        ridge = self.penalty * np.trace(grams, axis1=2, axis2=3)[..., None, None] / n * np.eye(n) + 1e-300 * np.eye(n)
-        return np.linalg.solve(grams + ridge, moments)
+                members = block.members[:, own]
+                values = pool.above_empty(block.games, block.samples)[:, own]
+                weight = kernel_over_inner_sizes(n)[members.sum(axis=2)][..., None]
+                design, outcome = members.astype(np.float64), values[:, :, 0]
+                if self.paired:
+                    design, outcome = 2 * design - 1, outcome - values[:, :, 1]
+                outcome = outcome - design.sum(axis=2)[..., None] * shares[fold, block.games][:, None]
+                of_players = design.transpose(0, 2, 1)
+                grams[fold, block.games] += of_players @ (weight * design)
+                moments[fold, block.games] += of_players @ (weight * outcome)
+                energies[fold, block.games] += (weight * outcome**2).sum(axis=1)
+        return shares[:, :, None] + _ridge(grams, moments, energies, _samples_of_folds(pool)[:, None])
 
     def _residual_payments(
         self, pool: Pool, block: Block, fit: NDArray[np.float64]
@@ -97,6 +103,40 @@ class AdjustedMSR(Semivalue):
             pool.sample[samples],
         )
         return self._payments(rest, slice(None), slice(None), members, members.shape[2])
+
+
+def _share(pool: Pool, own: NDArray[np.bool_], n_players: int) -> NDArray[np.float64]:
+    """An equal share of v(N) - v(empty) [games, outputs], as the samples `own` tell it."""
+    empty = pool.empty[:, own].mean(axis=1) if pool.own_backgrounds else pool.empty
+    return (pool.whole - empty) / n_players
+
+
+def _ridge(
+    grams: NDArray[np.float64], moments: NDArray[np.float64], energies: NDArray[np.float64], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Coefficients [..., n, outputs] of ridge regressions of so many rows, each output's penalty by cross-validation.
+
+    grams [folds, games, n, n], moments [folds, games, n, outputs], energies [folds, games, outputs]: X'X, X'y and y'y. With
+    the penalty p, e the eigenvalues of X'X and m the moments along its axes, generalised cross-validation is
+    y'y - sum of m^2 / e + sum of (m^2 / e) (p / (e + p))^2 over (rows - rank + sum of p / (e + p))^2, sums over e > 0.
+    """
+    values, axes = np.linalg.eigh(grams)
+    turned = axes.transpose(0, 1, 3, 2) @ moments
+    there = values > _LEAST_EIGENVALUE * values[:, :, -1:]
+    explained = np.divide(turned**2, values[..., None], out=np.zeros(turned.shape), where=there[..., None])
+    free = np.maximum(rows - there.sum(axis=2), 0.0)
+    left = np.where(free[..., None] > 0, np.maximum(energies - explained.sum(axis=2), 0.0), 0.0)
+    scale = values.mean(axis=2, keepdims=True) + 1e-300
+    best, coefficients = np.full(energies.shape, np.inf), np.zeros(moments.shape)
+    for penalty in _PENALTIES:
+        stretched = np.where(there, values, 0.0) + penalty * scale
+        shrunk = penalty * scale / stretched
+        residual = left + (explained * (shrunk**2)[..., None]).sum(axis=2)
+        error = residual / (free + (shrunk * there).sum(axis=2))[..., None] ** 2
+        better = error < best
+        best = np.where(better, error, best)
+        coefficients = np.where(better[:, :, None], turned * there[..., None] / stretched[..., None], coefficients)
+    return axes @ coefficients
 
 
 def _samples_of_folds(pool: Pool) -> NDArray[np.int64]:
