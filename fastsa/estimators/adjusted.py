@@ -14,6 +14,7 @@ from fastsa.games import Roster
 
 _FOLDS = 2
 _PENALTIES = 10.0 ** np.arange(-6.0, 2.5, 0.5)  # of the mean eigenvalue
+_CHARGE = 1.2  # of a degree of freedom: at 1, fits of barely more samples than players may choose to follow the noise
 _LEAST_EIGENVALUE = 1e-10  # of the largest; below, a direction that the samples do not tell
 
 
@@ -25,8 +26,8 @@ class AdjustedMSR(Semivalue):
     by ridge regression to one, its own semivalue (its coefficients) is taken exactly, and the other fold's mean of the
     weights times v - g corrects it; then the other way round, and the mean of both. Each fit is independent of the samples
     that correct it, so labels are unbiased whatever the fit. Coefficients are drawn towards equal shares of v(N) - v(empty)
-    by the penalty of least generalised cross-validation (Golub, Heath and Wahba 1979) on the fold itself; pairs are fitted by
-    their differences.
+    by the penalty of least generalised cross-validation (Golub, Heath and Wahba 1979) on the fold itself, a degree of freedom
+    counted 1.2 times (Kim and Gu 2004); pairs are fitted by their differences.
 
     Standard errors come from the corrections of both folds. Raises ValueError as Semivalue, and for fewer than four samples.
 
@@ -117,22 +118,25 @@ def _ridge(
     """Coefficients [..., n, outputs] of ridge regressions of so many rows, each output's penalty by cross-validation.
 
     grams [folds, games, n, n], moments [folds, games, n, outputs], energies [folds, games, outputs]: X'X, X'y and y'y. With
-    the penalty p, e the eigenvalues of X'X and m the moments along its axes, generalised cross-validation is
-    y'y - sum of m^2 / e + sum of (m^2 / e) (p / (e + p))^2 over (rows - rank + sum of p / (e + p))^2, sums over e > 0.
+    the penalty p, e > 0 the eigenvalues of X'X and m the moments along its axes, the residual sum of squares is
+    y'y - sum of m^2 / e + sum of (m^2 / e) (p / (e + p))^2, and generalised cross-validation that over
+    (rows - charge * sum of e / (e + p))^2; penalties that leave no freedom are out.
     """
     values, axes = np.linalg.eigh(grams)
     turned = axes.transpose(0, 1, 3, 2) @ moments
     there = values > _LEAST_EIGENVALUE * values[:, :, -1:]
     explained = np.divide(turned**2, values[..., None], out=np.zeros(turned.shape), where=there[..., None])
-    free = np.maximum(rows - there.sum(axis=2), 0.0)
-    left = np.where(free[..., None] > 0, np.maximum(energies - explained.sum(axis=2), 0.0), 0.0)
+    told_apart = (rows > there.sum(axis=2))[..., None]
+    left = np.where(told_apart, np.maximum(energies - explained.sum(axis=2), 0.0), 0.0)
     scale = values.mean(axis=2, keepdims=True) + 1e-300
     best, coefficients = np.full(energies.shape, np.inf), np.zeros(moments.shape)
     for penalty in _PENALTIES:
         stretched = np.where(there, values, 0.0) + penalty * scale
         shrunk = penalty * scale / stretched
         residual = left + (explained * (shrunk**2)[..., None]).sum(axis=2)
-        error = residual / (free + (shrunk * there).sum(axis=2))[..., None] ** 2
+        free = rows - _CHARGE * ((1 - shrunk) * there).sum(axis=2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.where((free > 0)[..., None], residual / free[..., None] ** 2, np.inf)
         better = error < best
         best = np.where(better, error, best)
         coefficients = np.where(better[:, :, None], turned * there[..., None] / stretched[..., None], coefficients)
