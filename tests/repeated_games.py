@@ -58,5 +58,5 @@ def spike_case(runs):
 def runs_of(game, estimator, samples, seed=0, truth=None):
     labels = LabelStream(game, estimator, samples=samples, seed=seed, batch=1 << 17, n_threads=2).collect()
     if truth is None:
-        truth = exact(games.ModelGame(game._model._fn, game._bound._inputs[:1], game.masker), estimator)[0]
+        truth = exact(games.ModelGame(game.model._fn, game.bound.inputs[:1], game.masker), estimator)[0]
     return Runs(labels.mean, labels.stderr, truth)

@@ -111,7 +111,7 @@ def test_an_evaluation_of_every_input_and_background_row_is_spent_once_for_all_s
 
 def test_answers_are_of_inputs_and_then_of_the_background_in_batches_of_any_size(monkeypatch):
     game = games.ModelGame(bumpy, X, games.Groups(np.array([0, 1, 1, 0, 2]), games.Marginal(BACKGROUND)))
-    monkeypatch.setattr(games.ModelGame, "_rows_per_batch", lambda self, max_bytes: 7)
+    monkeypatch.setattr(games.ModelGame, "rows_per_batch", lambda self, max_bytes: 7)
     np.testing.assert_array_equal(answers(game), bumpy(np.concatenate([X, BACKGROUND])))
     assert whole_rows(game).player_of.tolist() == [0, 1, 1, 0, 2]
 

@@ -101,12 +101,12 @@ def test_the_surrogate_meets_the_background_of_the_game():
     runs = 40
     exactly = repeated_games.marginal_case(runs)
     cheap = games.ModelGame(
-        lambda x: repeated_games.smooth(x) + 0.01 * x[:, :2] ** 3, exactly._bound._inputs, exactly.masker
+        lambda x: repeated_games.smooth(x) + 0.01 * x[:, :2] ** 3, exactly.bound.inputs, exactly.masker
     )
-    values = np.repeat(exact(games.ModelGame(cheap._model._fn, cheap._bound._inputs[:1], cheap.masker)), runs, axis=0)
+    values = np.repeat(exact(games.ModelGame(cheap.model._fn, cheap.bound.inputs[:1], cheap.masker)), runs, axis=0)
     controlled = games.Controlled(exactly, cheap, values)
     assert controlled.draws_background
-    truth = exact(games.ModelGame(repeated_games.smooth, exactly._bound._inputs[:1], exactly.masker))[0]
+    truth = exact(games.ModelGame(repeated_games.smooth, exactly.bound.inputs[:1], exactly.masker))[0]
     for estimator in (E.PermutationShapley(), E.UnbiasedKernelSHAP(), E.AdjustedMSR()):
         plain, labels = collected(exactly, estimator, 60), collected(controlled, estimator, 60)
         if estimator not in KEEP_ADDITIVE:
@@ -126,7 +126,7 @@ def test_kernel_shap_profits_too_though_it_is_biased():
 @pytest.mark.parametrize("estimator", [E.PermutationShapley(), E.AdjustedMSR()], ids=repr)
 def test_the_same_labels_for_any_threads_batches_shards_and_extensions(estimator):
     case = repeated_games.marginal_case(6)
-    cheap = games.ModelGame(lambda x: repeated_games.smooth(0.9 * x), case._bound._inputs, case.masker)
+    cheap = games.ModelGame(lambda x: repeated_games.smooth(0.9 * x), case.bound.inputs, case.masker)
     game = games.Controlled(case, cheap, exact(cheap))
     whole = LabelStream(game, estimator, samples=12, n_threads=1).collect()
     for options in ({"batch": 50, "n_threads": 2}, {"max_bytes": 3000}):
@@ -177,7 +177,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="values hold NaN"):
         games.Controlled(game, surrogate, values * np.nan)
     case = repeated_games.table_case(2)
-    other = games.ModelGame(lambda x: np.tile(x[:, :1], 2), case._bound._inputs, case.masker, ids=[5, 6])
+    other = games.ModelGame(lambda x: np.tile(x[:, :1], 2), case.bound.inputs, case.masker, ids=[5, 6])
     with pytest.raises(ValueError, match="other ids"):
         games.Controlled(case, other, np.zeros((2, 5, 2)))
 
@@ -211,7 +211,11 @@ def test_a_scale_of_one_output_is_that_of_all():
 
 @pytest.mark.parametrize("estimator", [E.PermutationShapley(), E.UnbiasedKernelSHAP(), E.AdjustedMSR()], ids=repr)
 def test_a_fitted_scale_leaves_the_least_variance(estimator):
-    """Surrogates of 2 and -1/4 times a near game: scales of half and minus four times its own."""
+    """Surrogates of 2 and -1/4 times a near game: scales of half and minus four times its own.
+
+    But for rounding, or for AdjustedMSR, whose penalty goes by the values, so that a difference of labels is not exactly
+    the label of a difference.
+    """
     game, surrogate = near(6, 0.7)
     factors = np.array([2.0, -0.25])
     scaled = games.FunctionGame(lambda c: surrogate.evaluate(c) * factors, 6)
@@ -220,7 +224,7 @@ def test_a_fitted_scale_leaves_the_least_variance(estimator):
     np.testing.assert_allclose(
         scale * factors,
         labels_room.fitted_scale(game, surrogate, values / factors, estimator, samples=400),
-        rtol=1e-9,
+        rtol=0.02 if isinstance(estimator, E.AdjustedMSR) else 1e-9,
     )
 
     def variance(at):

@@ -57,7 +57,7 @@ def test_intervals_cover_what_they_estimate_as_often_as_they_say(case, estimator
     runs = repeated_games.runs_of(game, estimator, samples)
     truth = runs.truth
     if isinstance(estimator, SGDShapley) and not estimator.debiased:
-        model = games.ModelGame(game._model._fn, game._bound._inputs[:1], game.masker)
+        model = games.ModelGame(game.model._fn, game.bound.inputs[:1], game.masker)
         total = exact(model)[0].sum(axis=0) / game.n_players
         truth = total + estimator.shrinkage(game.n_players, samples) * (truth - total)
     varies = runs.stderr.min(axis=0) > significance.ROUNDING

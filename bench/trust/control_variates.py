@@ -186,7 +186,7 @@ def adult_case(adult: data.Table, small: bool, seed: int) -> Case:
     X = adult.X[rng.choice(order[n_items + 101 :], rows)]
     keep = rng.random((rows, adult.variable.max() + 1)) < rng.random((rows, 1))
     masked = np.where(keep[:, adult.variable], X, background[rng.integers(0, 100, rows)]).astype(np.float32)
-    outputs = torch.from_numpy(setup.game._model(masked.astype(adult.X.dtype))).float()[:, None]
+    outputs = torch.from_numpy(setup.game.model(masked.astype(adult.X.dtype))).float()[:, None]
     steps = Steps(masked)
     inside = steps(torch.from_numpy(masked))
     linear, relu = torch.nn.Linear, torch.nn.ReLU

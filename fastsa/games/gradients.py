@@ -16,9 +16,9 @@ _ROWS = 64
 
 def offers_gradients(game: ModelGame) -> bool:
     """Whether the model is a torch module of real inputs whose absent entries are replaced: no Tokens, no Nodes."""
-    if not isinstance(game._model, TorchModel) or not isinstance(game._bound, Replaced):
+    if not isinstance(game.model, TorchModel) or not isinstance(game.bound, Replaced):
         return False
-    return bool(game._bound._inputs.is_floating_point())
+    return bool(game.bound.inputs.is_floating_point())
 
 
 def gradient_times_input(game: ModelGame, share: float = 1.0) -> NDArray[np.float64]:
@@ -40,16 +40,16 @@ def gradient_times_input(game: ModelGame, share: float = 1.0) -> NDArray[np.floa
         )
     import torch
 
-    inputs, behind = game._bound._inputs, game._bound._outside.mean(dim=0, keepdim=True)
+    inputs, behind = game.bound.inputs, game.bound.outside.mean(dim=0, keepdim=True)
     entries = int(np.prod(inputs.shape[1:]))
-    players = np.broadcast_to(game._bound._players, tuple(inputs.shape[1:])).reshape(-1)
+    players = np.broadcast_to(game.bound.players, tuple(inputs.shape[1:])).reshape(-1)
     player = torch.from_numpy(players.copy()).to(inputs.device)
     found = np.empty((game.ids.size, game.n_players, game.n_outputs))
     for first in range(0, game.ids.size, _ROWS):
         distance = inputs[first : first + _ROWS] - behind
         with torch.enable_grad():
             at = (behind + share * distance).requires_grad_(True)
-            outputs = _columns(game._model.module(at))
+            outputs = _columns(game.model.module(at))
             for k in range(game.n_outputs):
                 (gradient,) = torch.autograd.grad(outputs[:, k].sum(), at, retain_graph=k + 1 < game.n_outputs)
                 own = (gradient * distance).detach().reshape(-1, entries).double()

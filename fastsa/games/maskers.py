@@ -248,6 +248,7 @@ class Nodes:
 class Replaced:
     """Entries of absent players are replaced by those of a background row.
 
+    inputs, outside : [items, ...] and [background rows, ...], as the model takes them. players : of the entries, int64.
     flat : inputs and background as numpy's rows of floats, where there is such a view of them; else None.
     player_of : int32 [entries]; None where entry e is player e. entries_of: the same, by player (see EntriesOf).
     """
@@ -255,8 +256,8 @@ class Replaced:
     def __init__(self, inputs: Any, outside: Any, players: NDArray[np.int64], arrays: Arrays) -> None:
         self.n_players = int(players.max()) + 1
         self.n_background = int(outside.shape[0])
-        self._inputs, self._outside, self._arrays = inputs, outside, arrays
-        self._players = players
+        self.inputs, self.outside, self._arrays = inputs, outside, arrays
+        self.players = players
         self._shape = tuple(inputs.shape[1:])
         everyone = np.broadcast_to(players, self._shape).reshape(-1)
         self.player_of = None if np.array_equal(everyone, np.arange(everyone.size)) else everyone.astype(np.int32)
@@ -292,20 +293,20 @@ class Replaced:
 
     def _masked(self, items: NDArray[np.int64], members: NDArray[np.bool_], behind: Behind, batch: Batch) -> Any:
         arrays = self._arrays
-        keep = members if self.player_of is None else members[:, self._players.reshape(-1)]
+        keep = members if self.player_of is None else members[:, self.players.reshape(-1)]
         keep = arrays.booleans(keep.reshape(-1, *self._aligned))
-        inside = arrays.take(self._inputs, arrays.index(items))
+        inside = arrays.take(self.inputs, arrays.index(items))
         if isinstance(behind, slice):
-            return arrays.where(keep[:, None], inside[:, None], self._outside[behind][None]).reshape(-1, *self._shape)
-        outside = self._outside if self.n_background == 1 else arrays.take(self._outside, arrays.index(behind))
+            return arrays.where(keep[:, None], inside[:, None], self.outside[behind][None]).reshape(-1, *self._shape)
+        outside = self.outside if self.n_background == 1 else arrays.take(self.outside, arrays.index(behind))
         return arrays.where(keep, inside, outside)
 
     @property
     def _aligned(self) -> tuple[int, ...]:
-        return (1,) * (len(self._shape) - self._players.ndim) + self._players.shape
+        return (1,) * (len(self._shape) - self.players.ndim) + self.players.shape
 
     def digest(self) -> list[NDArray[Any]]:
-        return [as_numpy(self._inputs), as_numpy(self._outside), self._players]
+        return [as_numpy(self.inputs), as_numpy(self.outside), self.players]
 
 
 class _Tokens:

@@ -51,6 +51,7 @@ class ModelGame:
     n_players, n_outputs : int
     ids : uint64 [items]
     draws_background : whether each sample of a stream takes a background row of its own
+    model, bound : the model as it is called, and the inputs with what hides their players
     fingerprint : str, a hash of inputs, masking and ids, and of the model as far as it can be known: a module's weights, a
         predictor's settings, a callable's name.
 
@@ -76,24 +77,24 @@ class ModelGame:
             )
         _checks.choice("first_layer", first_layer, FIRST_LAYERS)
         self.masker = masker
-        self._model = model_of(model, X)
-        inputs = tuple(self._model.arrays.of("X", x) for x in (X if isinstance(X, tuple) else (X,)))
+        self.model = model_of(model, X)
+        inputs = tuple(self.model.arrays.of("X", x) for x in (X if isinstance(X, tuple) else (X,)))
         items = {int(x.shape[0]) if x.ndim else 0 for x in inputs}
         if len(items) != 1 or 0 in items:
             raise ValueError(
                 f"X has shapes {[tuple(x.shape) for x in inputs]}; expected at least one item, the same in all."
             )
-        self._bound = masker.bind(inputs, self._model.arrays)
+        self.bound = masker.bind(inputs, self.model.arrays)
         self._entries = sum(int(np.prod(x.shape[1:])) for x in inputs)
-        self.n_players = self._bound.n_players
+        self.n_players = self.bound.n_players
         self.ids = _checks.ids(ids, items.pop())
-        self._native = isinstance(self._bound, Replaced) and self._bound.flat is not None
-        self._rows_in_cache = self._model.rows_in_cache if self._native else sys.maxsize
-        self.draws_background = masker.draws_background and self._bound.n_background > 1
+        self._native = isinstance(self.bound, Replaced) and self.bound.flat is not None
+        self._rows_in_cache = self.model.rows_in_cache if self._native else sys.maxsize
+        self.draws_background = masker.draws_background and self.bound.n_background > 1
         self._sums = self._summed(first_layer)
         self.n_outputs = 0
         everyone = np.ones((1, self.n_players), dtype=np.bool_)
-        self.n_outputs = self._outputs(
+        self.n_outputs = self.outputs_of(
             Coalitions(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)), Batch()
         ).shape[1]
         self.fingerprint = self._hash()
@@ -120,7 +121,7 @@ class ModelGame:
                 f"lanes name items {lanes.items.min()} to {lanes.items.max()}; expected 0 to {self.ids.size - 1}."
             )
         behind = self._behind(lanes, n_threads)
-        rows, batch = self._rows_per_batch(check_max_bytes(max_bytes)), Batch(n_threads)
+        rows, batch = self.rows_per_batch(check_max_bytes(max_bytes)), Batch(n_threads)
         values = np.empty((walks.n_values, self.n_outputs))
         if self._sums is not None and behind is not None and is_along(walks, self.n_players):
             self._walk_summed(values, walks, behind, rows, batch, cancel)
@@ -139,11 +140,11 @@ class ModelGame:
         batch: Batch,
         cancel: Cancel | None,
     ) -> None:
-        masked = self._bound.along(walks, behind)
+        masked = self.bound.along(walks, behind)
         for first in range(0, walks.n_values, rows):
             stop = min(first + rows, walks.n_values)
             part = ValuesOfWalks(walks, masked, first, stop, cancel)
-            values[first:stop] = self._outputs(part, batch, all_finite=False)
+            values[first:stop] = self.outputs_of(part, batch, all_finite=False)
         whole = ValuesOfWalks(walks, masked, 0, walks.n_values)
         self._check_finite(values, whole.place)  # of all at once: between two batches every call finds cold caches
 
@@ -178,14 +179,14 @@ class ModelGame:
         batch: Batch,
         cancel: Cancel | None,
     ) -> None:
-        inputs, background = self._bound.flat
+        inputs, background = self.bound.flat
         of_walks = values.reshape(walks.rows, -1, self.n_outputs)
         all_rows = Rows(inputs, walks.lanes.items, background, behind)
         for stretch in self._sums.along(walks, all_rows, rows, batch):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             own = of_walks[stretch.walks, stretch.positions]
-            own[:] = self._shaped(self._model.answer(stretch.outputs), own.shape[0] * own.shape[1]).reshape(own.shape)
+            own[:] = self._shaped(self.model.answer(stretch.outputs), own.shape[0] * own.shape[1]).reshape(own.shape)
 
         def place(row: int) -> tuple[int, int]:
             walk, position = divmod(row, of_walks.shape[1])
@@ -208,12 +209,12 @@ class ModelGame:
 
     def _behind(self, lanes: Lanes, n_threads: int | None) -> NDArray[np.int64] | None:
         """The one background row behind each walk; None where all of several are."""
-        if self._bound.n_background == 1:
+        if self.bound.n_background == 1:
             return np.zeros(lanes.items.size, np.int64)
         if lanes.samples is None or not self.draws_background:
             return None
         return background_rows(
-            self._bound.n_background,
+            self.bound.n_background,
             self.ids[lanes.items],
             lanes.samples,
             seed=lanes.seed,
@@ -221,9 +222,9 @@ class ModelGame:
             n_threads=n_threads,
         )
 
-    def _rows_per_batch(self, max_bytes: int) -> int:
+    def rows_per_batch(self, max_bytes: int) -> int:
         within = max_bytes // (8 * _COPIES * self._entries + self.n_players)
-        return max(1, min(within, self._model.arrays.entries_per_batch // self._entries, self._rows_in_cache))
+        return max(1, min(within, self.model.arrays.entries_per_batch // self._entries, self._rows_in_cache))
 
     def _values(
         self,
@@ -234,35 +235,35 @@ class ModelGame:
         batch: Batch,
     ) -> NDArray[np.float64]:
         """One value per coalition: under its own background row, or the mean over all of them."""
-        n_background = self._bound.n_background
+        n_background = self.bound.n_background
         if drawn is not None:
-            return self._outputs(Coalitions(items, members, drawn), batch)
+            return self.outputs_of(Coalitions(items, members, drawn), batch)
         total = np.zeros((items.size, self.n_outputs))
         together = max(1, rows // n_background)
         for first in range(0, items.size, together):
             own = slice(first, min(first + together, items.size))
             for begin in range(0, n_background, rows):
                 behind = slice(begin, min(begin + rows, n_background))
-                outputs = self._outputs(Coalitions(items[own], members[own], behind), batch)
+                outputs = self.outputs_of(Coalitions(items[own], members[own], behind), batch)
                 total[own] += outputs.reshape(own.stop - own.start, behind.stop - begin, -1).sum(
                     axis=1, dtype=np.float64
                 )
         return total / n_background
 
-    def _outputs(self, request: Request, batch: Batch, *, all_finite: bool = True) -> NDArray[Any]:
+    def outputs_of(self, request: Request, batch: Batch, *, all_finite: bool = True) -> NDArray[Any]:
         """The model's outputs [rows, outputs], checked; in halves where a batch does not fit into memory.
 
         Whether they are `all_finite` may be left to the caller.
         """
         answer = None
         try:
-            answer = request.outputs(self._bound, self._model, batch)
+            answer = request.outputs(self.bound, self.model, batch)
         except (MemoryError, RuntimeError) as error:
             halves = request.halves()
             if len(halves) < 2 or not _is_out_of_memory(error):
                 raise
         if answer is None:  # only here has the error let go of the batch that did not fit
-            return np.concatenate([self._outputs(half, batch, all_finite=all_finite).copy() for half in halves])
+            return np.concatenate([self.outputs_of(half, batch, all_finite=all_finite).copy() for half in halves])
         values = self._shaped(answer, request.n_rows)
         if all_finite:
             self._check_finite(values, request.place)
@@ -299,24 +300,24 @@ class ModelGame:
             return None
 
     def _sums_of_inputs(self) -> RunningSums:
-        if not isinstance(self._model, TorchModel):
+        if not isinstance(self.model, TorchModel):
             raise ValueError("the model is no torch module; expected one whose first layer is linear, to be summed.")
-        parts = first_layer_of(self._model.module)
+        parts = first_layer_of(self.model.module)
         if not self._native:
             raise ValueError(
                 f"the first layer cannot be summed under {type(self.masker).__name__} on these inputs; "
                 "expected Baseline, Marginal, Patches or Groups on float32 or float64 inputs on the CPU."
             )
-        if not all(np.isfinite(rows).all() for rows in self._bound.flat):
+        if not all(np.isfinite(rows).all() for rows in self.bound.flat):
             raise ValueError(
                 "inputs or background are not all finite, and differences of infinities cannot be summed; clean them."
             )
-        return RunningSums(parts, self._bound)
+        return RunningSums(parts, self.bound)
 
     def _hash(self) -> str:
-        digest = hashlib.sha256(self._model.identity())
+        digest = hashlib.sha256(self.model.identity())
         digest.update(repr((type(self.masker).__name__, self.draws_background, self.n_outputs)).encode())
-        for array in (*self._bound.digest(), self.ids):
+        for array in (*self.bound.digest(), self.ids):
             digest.update(repr((array.shape, array.dtype)).encode())
             digest.update(
                 np.ascontiguousarray(array).data if array.dtype.kind != "O" else repr(array.tolist()).encode()

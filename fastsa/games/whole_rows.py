@@ -34,12 +34,12 @@ def whole_rows(game: ModelGame) -> WholeRows:
     >>> rows.inputs.shape, rows.background.shape, rows.player_of.tolist()
     ((3, 2), (5, 2), [0, 1])
     """
-    bound = game._bound
+    bound = game.bound
     if not isinstance(bound, Replaced):
         name = type(game.masker).__name__
         raise TypeError(f"masker is {name}, which has no background; expected Baseline, Marginal, Groups or Patches.")
-    inputs, background = _flat("inputs", bound._inputs), _flat("background", bound._outside)
-    players = np.broadcast_to(bound._players, tuple(bound._inputs.shape[1:])).reshape(-1)
+    inputs, background = _flat("inputs", bound.inputs), _flat("background", bound.outside)
+    players = np.broadcast_to(bound.players, tuple(bound.inputs.shape[1:])).reshape(-1)
     return WholeRows(inputs, background, players.astype(np.int64))
 
 
@@ -50,10 +50,10 @@ def is_table(game: ModelGame) -> bool:
     >>> is_table(fastsa.games.ModelGame(lambda x: x.sum(axis=(1, 2)), np.ones((3, 2, 2)), fastsa.games.Baseline()))
     False
     """
-    bound = game._bound
+    bound = game.bound
     if not isinstance(bound, Replaced):
         return False
-    both = [as_numpy(rows) for rows in (bound._inputs, bound._outside)]
+    both = [as_numpy(rows) for rows in (bound.inputs, bound.outside)]
     return both[0].ndim == 2 and all(rows.dtype.kind in "fiub" and np.isfinite(rows).all() for rows in both)
 
 
@@ -68,15 +68,15 @@ def answers(game: ModelGame, items: NDArray[np.int64] | None = None) -> NDArray[
     [2.0, 2.0, 2.0, 0.0, 9.0]
     """
     inputs = np.arange(game.ids.size) if items is None else items
-    n, b = inputs.size, game._bound.n_background
+    n, b = inputs.size, game.bound.n_background
     # With everyone there no background shows, with nobody no input: any single row stands for either.
     of_row = np.concatenate([inputs, np.zeros(b, np.int64)])
     behind = np.concatenate([np.zeros(n, np.int64), np.arange(b)])
-    found, batch, at_once = np.empty((n + b, game.n_outputs)), Batch(), game._rows_per_batch(DEFAULT_MAX_BYTES)
+    found, batch, at_once = np.empty((n + b, game.n_outputs)), Batch(), game.rows_per_batch(DEFAULT_MAX_BYTES)
     for first in range(0, n + b, at_once):
         own = slice(first, min(first + at_once, n + b))
         members = np.repeat(np.arange(own.start, own.stop)[:, None] < n, game.n_players, axis=1)
-        found[own] = game._outputs(Coalitions(of_row[own], members, behind[own]), batch)
+        found[own] = game.outputs_of(Coalitions(of_row[own], members, behind[own]), batch)
     return found
 
 

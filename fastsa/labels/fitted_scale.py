@@ -31,8 +31,8 @@ def fitted_scale(
 
     For each output  sum Cov(v, w) / sum Var(w),  over the items (and players), of labels of v = game and w = surrogate less
     the sum of its values: the coefficient of a control variate (Owen, Monte Carlo theory, methods and examples, equation
-    8.31), with the covariance from three variances, Cov(v, w) = (Var(v) + Var(w) - Var(v - w)) / 2. An output of which the
-    surrogate says nothing has scale 0.
+    8.31), with the covariance from three variances, Cov(v, w) = (Var(v) + Var(w) - Var(v - w)) / 2: exact where labels are
+    linear in the values, nearly so for AdjustedMSR. An output of which the surrogate says nothing has scale 0.
 
     Parameters
     ----------
