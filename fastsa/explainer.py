@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _FORMAT = 2
 _PAIRS_PER_PLAYER = 2
 _ITEMS_PER_GROUP = 50
-_SHAPLEY = "the Shapley value"
 _MOST_ENTRIES = 1024  # of a row whose surrogate is quickly solved for
 
 
@@ -308,7 +307,7 @@ class AmortizedExplainer:
     def _new_net(self, estimator: Estimator) -> AttributionNet:
         if isinstance(self.net, AttributionNet):
             return self.net
-        shapley = estimator.estimand.startswith(_SHAPLEY)
+        shapley = _estimates_shapley(estimator)
         grid = self.masker.grid if isinstance(self.masker, Patches) else None
         scale = "global" if shapley or self.informed not in (False, "auto") else "unit"
         return AttributionNet(
@@ -331,7 +330,7 @@ class AmortizedExplainer:
     def _informed_inputs(self, game: ModelGame, estimator: Estimator) -> InformedInputs | None:
         kinds = self.informed
         if kinds == "auto":
-            kinds = ("additive",) if estimator.estimand.startswith(_SHAPLEY) and _offers_steps(game) else False
+            kinds = ("additive",) if _estimates_shapley(estimator) and _offers_steps(game) else False
         return informed_inputs(game, None if kinds is True else kinds, seed=self.seed) if kinds else None
 
     def _learn(
@@ -426,6 +425,10 @@ class AmortizedExplainer:
     def _check_fitted(self) -> None:
         if not hasattr(self, "net_"):
             raise AttributeError("this AmortizedExplainer has explained nothing yet; call fit first.")
+
+
+def _estimates_shapley(estimator: Estimator) -> bool:
+    return estimator.estimand.startswith("the Shapley value")
 
 
 def _offers_steps(game: ModelGame) -> bool:

@@ -101,21 +101,31 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
         estimator=permutation,
         truth_estimator=permutation,
         truth_samples=300,
-        new_net=lambda: amortize.AttributionNet("mlp", width=64, epochs=60, batch_size=32),
+        new_net=lambda seed: amortize.AttributionNet("mlp", width=64, epochs=60, batch_size=32, seed=seed),
         train_cost=lambda net: 0.0,
     )
-    record = explaining.report(setup, [(3, 1)], 0, tmp_path)
-    held_out = record["budgets"][3]["held-out inputs"]
+    given = argparse.Namespace(out=tmp_path, minutes=60.0, seeds=2, small=False)
+    records = explaining.report(setup, [(3, 1)], given)
+    held_out = records[0]["held-out inputs"]
     assert held_out["amortized"] < held_out["constant"]
     assert held_out["Monte Carlo, shrunk"] < held_out["Monte Carlo, whole budget"]
     shown = capsys.readouterr().out
     assert "Small, held-out inputs: 30 evaluations each" in shown and "samples of PermutationShapley" in shown
-    assert (tmp_path / "small.json").exists()
+    assert [r["seed"] for r in records] == [0, 1] and records[0]["held-out inputs"] != records[1]["held-out inputs"]
+    table = explaining.summary(setup, records, "held-out inputs")
+    errors = [r["held-out inputs"]["amortized"] for r in records]
+    assert table["30 evaluations", "amortized"] == pytest.approx(np.mean(errors)) and str(table) in shown
+    setup.truths.clear()  # what was kept is read back, and nothing is made again
+    again = explaining.report(setup, [(3, 1)], given)
+    assert again == records and "took" not in capsys.readouterr().out
+    known = explaining.truth(setup, "held-out inputs", tmp_path)
+    np.testing.assert_allclose(known.values, np.load(tmp_path / "small-3-0.npz")["truth"], rtol=1e-5, atol=1e-6)
 
 
 def _named(*names):
     folder = Path(os.environ.get("FASTSA_DATA", ""))
-    missing = [name for name in names if not (folder / name).exists()]
+    there = {"fashion-mnist": (folder / "fashion-mnist").exists() or data._DEBIAN.exists()}
+    missing = [name for name in names if not there.get(name, (folder / name).exists())]
     return pytest.mark.skipif(bool(missing), reason=f"FASTSA_DATA has no {', '.join(missing)}")
 
 

@@ -1,6 +1,6 @@
 r"""Claim: an amortized explainer of a tabular model beats Monte Carlo at equal evaluations (not run in the paper).
 
-    python -m bench.paper.adult_attribution [--data-dir DATA] [--small] [--out FOLDER] [--seed 0]
+    python -m bench.paper.adult_attribution [--data-dir DATA] [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
 
 Adult, 13 variables as players, a gradient-boosted classifier's probability of the higher income, marginal masking by 100
 background rows. Labels are antithetic permutations, a third of them to select the epoch. Truth is 1,000 antithetic
@@ -19,9 +19,7 @@ from fastsa.amortize import AttributionNet
 from fastsa.estimators import PermutationShapley
 
 
-def setup(
-    adult: data.Table, *, n_train: int, n_truth: int, truth_samples: int, epochs: int, seed: int
-) -> explaining.Setup:
+def setup(adult: data.Table, *, n_train: int, n_truth: int, truth_samples: int, epochs: int) -> explaining.Setup:
     fitted = np.random.default_rng(0).permutation(len(adult.y))[:30_000]
     model = HistGradientBoostingClassifier(max_iter=100, random_state=0).fit(adult.X[fitted], adult.y[fitted])
     order = np.random.default_rng(1).permutation(len(adult.y))
@@ -42,7 +40,7 @@ def setup(
         estimator=permutation,
         truth_estimator=permutation,
         truth_samples=truth_samples,
-        new_net=lambda: AttributionNet("mlp", width=256, epochs=epochs, batch_size=128, seed=seed),
+        new_net=lambda seed: AttributionNet("mlp", width=256, epochs=epochs, batch_size=128, seed=seed),
         train_cost=lambda net: 0.0,  # a step of this network costs less than one evaluation of the trees
     )
 
@@ -54,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.small:
         size, budgets = {"n_train": 300, "n_truth": 20, "truth_samples": 100, "epochs": 5}, [(3, 1)]
     adult = data.adult(data.folder(given.data_dir))
-    explaining.report(setup(adult, **size, seed=given.seed), budgets, given.seed, given.out)
+    explaining.report(setup(adult, **size), budgets, given)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One experiment of feature attribution: labels at several budgets, an explainer for each, and the honest tables."""
+"""One experiment of feature attribution: labels at several budgets and seeds, an explainer for each, the honest tables."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastsa
-from bench.paper import attributions
-from bench.paper.cells import write
+from bench.paper import attributions, options, valuing
+from bench.paper.cells import Cells
 from fastsa import amortize, estimators, games
+from fastsa.display import Table
 
 FEWEST = 8  # samples that tell the noise of one
+MONTE_CARLO, REFINED = "Monte Carlo, whole budget", "amortized, refined"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Setup:
 
     X : what the explainer reads, one array or a tuple.
     flat : features of every input for the ridge baseline.
+    new_net : an explainer, by its seed.
     train_cost : of the fitted net: how many model evaluations one pass of training over one input is worth.
     efficient : whether attributions are made to sum to v(N) - v(empty), at one evaluation more per explained input.
     """
@@ -38,30 +42,41 @@ class Setup:
     estimator: estimators.Estimator
     truth_estimator: estimators.Estimator
     truth_samples: int
-    new_net: Callable[[], Any]
+    new_net: Callable[[int], Any]
     train_cost: Callable[[Any], float]
     efficient: bool = False
     truths: dict[str, attributions.Truth] = field(default_factory=dict)
-    estimates: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        return self.name.lower().replace(",", "").replace(" ", "_")
 
 
-def measure_truth(setup: Setup, seed: int) -> float:
-    """Fill in the truths; the seconds it took."""
-    start = time.perf_counter()
-    for name, items in setup.truth_items.items():
+def truth(setup: Setup, name: str, out: Path | None) -> attributions.Truth:
+    """The truth of a set of inputs: measured once, one for all seeds, and kept as npz where there is a folder."""
+    path = None if out is None else out / f"{setup.slug}-truth-{name.replace(' ', '_')}.npz"
+    if name not in setup.truths and path is not None and path.exists():
+        with np.load(path) as kept:
+            setup.truths[name] = attributions.Truth(kept["values"], kept["variance"], float(kept["noise_of_one"]))
+    if name not in setup.truths:
+        start = time.perf_counter()
         labels = fastsa.LabelStream(
-            setup.game, setup.truth_estimator, samples=setup.truth_samples, role="truth", items=items, seed=seed
+            setup.game, setup.truth_estimator, samples=setup.truth_samples, role="truth", items=setup.truth_items[name]
         ).collect()
         noise = float((labels.stderr**2).sum(axis=1).mean()) * setup.truth_samples
-        setup.truths[name] = attributions.Truth(labels.mean, labels.stderr**2, noise)
-    return time.perf_counter() - start
+        made = setup.truths[name] = attributions.Truth(labels.mean, labels.stderr**2, noise)
+        print(f"{setup.name}: truth of {labels.ids.size} {name} took {time.perf_counter() - start:.0f} s", flush=True)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, values=made.values, variance=made.variance, noise_of_one=made.noise_of_one)
+    return setup.truths[name]
 
 
-def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tuple[dict[str, Any], list[Any]]:
+def at_budget(setup: Setup, samples: int, select_samples: int, seed: int, out: Path | None) -> dict[str, Any]:
     """`samples` in all per training input, of which `select_samples` choose the epoch; with 0 the last epoch stays.
 
     On unseen inputs Monte Carlo pays for labels of its own; "refined" weighs those and the network's prediction. The
-    estimates of the last set of inputs, which are held out, are left in `setup.estimates`.
+    estimates of the last set of inputs, which are held out, are kept as npz. Prints its tables.
     """
     items = np.arange(setup.n_train)
 
@@ -76,21 +91,23 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
     whole = train if select is None else train.merge(select)
     labeled = time.perf_counter()
     ends = amortize.ends(setup.game) if setup.efficient else None
-    net = setup.new_net().fit(_rows(setup.X, items), train, select=select, ends=None if ends is None else ends[items])
+    net = setup.new_net(seed).fit(
+        _rows(setup.X, items), train, select=select, ends=None if ends is None else ends[items]
+    )
     trained = time.perf_counter()
     evaluations = whole.evaluations / setup.n_train + (1.0 if setup.efficient else 0.0)
     center = np.nanmean(whole.mean, axis=0)
-    tables, record = [], {}
+    record: dict[str, Any] = {"name": setup.name, "samples": samples, "seed": seed}
     for name, where in setup.truth_items.items():
         own = whole.take(where) if where.max() < setup.n_train else labels_of(where, samples, "certify")
-        truth = setup.truths[name]
-        noise = truth.noise_of_one
+        known = truth(setup, name, out)
+        noise = known.noise_of_one
         if repr(setup.estimator) != repr(setup.truth_estimator):
             repeated = labels_of(where, max(samples, FEWEST), "certify")
             noise = float((repeated.stderr**2).sum(axis=1).mean()) * max(samples, FEWEST)
         methods = {
             "amortized": net.predict(_rows(setup.X, where), ends=None if ends is None else ends[where]),
-            "Monte Carlo, whole budget": own.mean,
+            MONTE_CARLO: own.mean,
             "Monte Carlo, shrunk": attributions.shrunk(own.mean, center, noise / samples / own.mean.shape[1]),
             "ridge on features": attributions.ridge(setup.flat[items], whole.mean, setup.flat[where]),
             "constant": np.broadcast_to(center, own.mean.shape),
@@ -98,12 +115,10 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
         if (
             setup.estimator.unbiased and samples > 1 and where.min() >= setup.n_train
         ):  # labels that the network has not seen
-            methods["amortized, refined"] = amortize.refine(methods["amortized"], own).values
-        setup.estimates.clear()
-        setup.estimates.update(methods, truth=truth.values)
-        table = attributions.table(methods, truth, f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
-        tables.append(table)
-        worth = attributions.plain_samples_worth(table["amortized", "error"], noise, float(truth.spread.mean()))
+            methods[REFINED] = amortize.refine(methods["amortized"], own).values
+        table = attributions.table(methods, known, f"{setup.name}, {name}: {evaluations:.0f} evaluations each")
+        print(table, end="\n\n")
+        worth = attributions.plain_samples_worth(table["amortized", "error"], noise, float(known.spread.mean()))
         per_sample = whole.evaluations / setup.n_train / samples
         record[name] = {
             **{method: table[method, "error"] for method in methods},
@@ -111,52 +126,59 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int) -> tup
             "uncharged_gain": worth / (samples - select_samples),
             "charged_gain": worth * per_sample / (evaluations + setup.train_cost(net) * net.epochs),
         }
-    record |= {
+    print(f"labels {labeled - start:.0f} s, training {trained - labeled:.0f} s\n", flush=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        kept = {**methods, "truth": known.values}
+        np.savez(out / f"{setup.slug}-{samples}-{seed}.npz", **{k: v.astype(np.float32) for k, v in kept.items()})
+    return record | {
         "evaluations_per_input": evaluations,
         "label_seconds": labeled - start,
         "training_seconds": trained - labeled,
         "best_epoch": int(net.best_epoch_),
     }
-    return record, tables
 
 
 def _rows(X: Any, items: np.ndarray) -> Any:
     return tuple(x[items] for x in X) if isinstance(X, tuple) else X[items]
 
 
-def report(setup: Setup, budgets: list[tuple[int, int]], seed: int, out: Path | None) -> dict[str, Any]:
-    """Print every table and what the explainer is worth; keep a JSON record."""
-    record: dict[str, Any] = {
-        "name": setup.name,
-        "seed": seed,
-        "truth_seconds": measure_truth(setup, seed),
-        "budgets": {},
-    }
-    print(
-        f"{setup.name}: truth of {sum(map(len, setup.truth_items.values()))} inputs took {record['truth_seconds']:.0f} s\n"
-    )
-    for samples, select_samples in budgets:
-        made, tables = at_budget(setup, samples, select_samples, seed)
-        record["budgets"][samples] = made
-        print(*tables, sep="\n\n")
+def report(setup: Setup, budgets: list[tuple[int, int]], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """A cell per seed and budget, and what all seeds say."""
+    cell = Cells(given)
+    made = [
+        cell(f"{setup.slug}-{samples}-{seed}", partial(at_budget, setup, samples, select_samples, seed, given.out))
+        for seed in range(1 if given.small else given.seeds)
+        for samples, select_samples in budgets
+    ]
+    records = [record for record in made if record is not None]
+    if records:
         for name in setup.truth_items:
-            r = made[name]
-            print(
-                f"\n{name}: as good as {r['worth_samples']:,.0f} samples of {type(setup.estimator).__name__} each: "
-                f"{r['uncharged_gain']:.1f} x those trained on; {r['charged_gain']:.1f} x with selection and training charged"
-            )
-        print(f"labels {made['label_seconds']:.0f} s, training {made['training_seconds']:.0f} s\n", flush=True)
-        if out:
-            slug = setup.name.lower().replace(",", "").replace(" ", "_")
-            write(record, out / f"{slug}.json")
-            np.savez(out / f"{slug}.npz", **{k: v.astype(np.float32) for k, v in setup.estimates.items()})
-    return record
+            print(summary(setup, records, name), end="\n\n", flush=True)
+    return records
+
+
+def summary(setup: Setup, records: list[dict[str, Any]], name: str) -> Table:
+    """A row per budget: errors on a set of inputs, and what a network is worth, with intervals over seeds."""
+    rows = []
+    for samples in dict.fromkeys(record["samples"] for record in records):
+        some = [record for record in records if record["samples"] == samples]
+        found = [record[name] for record in some]
+        errors: list[Any] = []
+        for method in ("amortized", REFINED):
+            errors += valuing.over_seeds([f[method] for f in found]) if method in found[0] else (None, None)
+        others = (MONTE_CARLO, "Monte Carlo, shrunk", "ridge on features")
+        errors += [float(np.mean([f[method] for f in found])) for method in others]
+        gains = [valuing.over_seeds([f[gain] for f in found]) for gain in ("uncharged_gain", "charged_gain")]
+        rows.append((f"{some[0]['evaluations_per_input']:.0f} evaluations", *errors, *gains[0], *gains[1], len(some)))
+    head = ("", "amortized", "95 % interval", "refined", "95 % interval ", "Monte Carlo", "shrunk", "ridge")
+    worth = ("worth", "95 % interval  ", "charged", "95 % interval   ", "seeds")
+    notes = (
+        f"worth: samples of {type(setup.estimator).__name__} of the same error, over those trained on; then over all that was paid.",
+        "Intervals are over seeds of labels and networks, one fixed model and truth.",
+    )
+    return Table((*head, *worth), tuple(rows), notes, f"{setup.name}, {name}")
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, default=None, help="folder for the JSON record")
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser
+    return options.parser_of(doc, minutes=170.0)

@@ -1,7 +1,7 @@
 r"""Claim: for a vision transformer, noisy labels train an explainer worth tens of times their samples.
 
     python -m bench.paper.fashion_vit [--data-dir DATA] [--patches 49|196] [--estimators permutation kernel unbiased-kernel]
-        [--small] [--out FOLDER] [--seed 0]
+        [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
 
 The paper: ViT-B/16 on ImageNette, 196 patches, KernelSHAP labels of 512 samples, worth about 20,000 samples (40 x,
 uncharged; about 25 x with selection labels and training charged). Here: a ViT of four blocks trained in this script on
@@ -116,7 +116,7 @@ def models(
 
 
 def setup(
-    surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str, seed: int
+    surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str
 ) -> explaining.Setup:
     labels, (seen, unseen) = size.labels[name], size.truths
     explained = torch.cat([images[: labels.inputs], held_out[:unseen]])
@@ -133,7 +133,7 @@ def setup(
         estimator=labels.estimator,
         truth_estimator=labels.truth_estimator,
         truth_samples=labels.truth_samples,
-        new_net=lambda: AttributionNet(
+        new_net=lambda seed: AttributionNet(
             "tokens",
             backbone=surrogate.backbone,
             efficiency=True,
@@ -166,9 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
     for name in given.estimators or size.labels:
         samples = size.labels[name].samples
-        explaining.report(
-            setup(surrogate, images, unseen, size, name, given.seed), [(samples, 0)], given.seed, given.out
-        )
+        explaining.report(setup(surrogate, images, unseen, size, name), [(samples, 0)], given)
 
 
 def right(model: Any, images: torch.Tensor, classes: torch.Tensor) -> float:

@@ -2,13 +2,16 @@
 
     python -m bench.paper.figures --out FOLDER
 
-FOLDER holds the JSON records that the experiments left there with --out; attribution.png is written beside them.
+FOLDER holds the JSON records that the experiments left there with --out; attribution.png, of means over their seeds, is
+written beside them.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+import numpy as np
 
 from bench.paper.cells import read
 from fastsa.display import new_figure
@@ -24,18 +27,17 @@ METHODS = (
 TICKS = [m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5)]
 
 
-def draw(records: list[dict], path: Path) -> None:
-    figure, axes = new_figure(len(records), (3.6 * len(records), 3.6))
-    for axis, record in zip(axes, records, strict=True):
-        made = sorted(record["budgets"].values(), key=lambda b: b["evaluations_per_input"])
-        cost = [b["evaluations_per_input"] for b in made]
+def draw(experiments: dict[str, dict[float, list[dict]]], path: Path) -> None:
+    """experiments: by name, by evaluations per input, the errors of held-out inputs of every seed."""
+    figure, axes = new_figure(len(experiments), (3.6 * len(experiments), 3.6))
+    for axis, (name, made) in zip(axes, experiments.items(), strict=True):
+        cost = sorted(made)
         for method, color, style, label in METHODS:
-            if method not in made[0]["held-out inputs"]:
+            if method not in made[cost[0]][0]:
                 continue
-            axis.loglog(
-                cost, [b["held-out inputs"][method] for b in made], style, marker="o", ms=4, color=color, label=label
-            )
-        axis.set_title(record["name"], loc="left")
+            errors = [np.mean([errors[method] for errors in made[c]]) for c in cost]
+            axis.loglog(cost, errors, style, marker="o", ms=4, color=color, label=label)
+        axis.set_title(name, loc="left")
         axis.set_xlabel("model evaluations per input")
         axis.set_xticks(cost, [f"{c:.0f}" for c in cost])
         low, high = axis.get_ylim()
@@ -50,13 +52,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    records = [read(path) for path in sorted(given.out.glob("*.json"))]
-    records = [r for r in records if len(r.get("budgets", {})) > 1]
-    if not records:
+    experiments: dict[str, dict[float, list[dict]]] = {}
+    for record in (read(path) for path in sorted(given.out.glob("*.json"))):
+        if "held-out inputs" in record:
+            made = experiments.setdefault(record["name"], {})
+            made.setdefault(record["evaluations_per_input"], []).append(record["held-out inputs"])
+    experiments = {name: made for name, made in experiments.items() if len(made) > 1}
+    if not experiments:
         raise SystemExit(
             f"{given.out} holds no record of an experiment at several budgets; run one with --out {given.out}."
         )
-    draw(records, given.out / "attribution.png")
+    draw(experiments, given.out / "attribution.png")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ inputs it was fitted on, over the signal.
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import torch
 
 import fastsa
 from bench import data
-from bench.paper import attributions, explaining, fashion_vit, vit
+from bench.paper import attributions, fashion_vit, vit
 from bench.paper.cells import write
 from fastsa import games
 from fastsa.amortize import AttributionNet
@@ -76,7 +78,12 @@ def measured(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = explaining.parser_of(__doc__).parse_args(arguments)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--out", type=Path, help="folder of the JSON record and of the model")
+    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
     size = {"n_train": 500, "n_truth": 20, "truth_pairs": 2048, "epochs": 20}
     if given.small:
         size = {"n_train": 12, "n_truth": 3, "truth_pairs": 64, "epochs": 1}

@@ -1,6 +1,6 @@
 r"""Open question of the paper: does amortization carry over to sequences?
 
-    python -m bench.paper.sequences [--data-dir DATA] [--small] [--out FOLDER] [--seed 0]
+    python -m bench.paper.sequences [--data-dir DATA] [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
 
 JapaneseVowels: 640 sequences of 25 steps and 12 channels, 9 speakers, a bidirectional GRU trained here; players are the steps,
 absent ones are zeros. 440 sequences make labels (antithetic permutations), 200 are held out. So few inputs are where
@@ -19,7 +19,7 @@ from fastsa.amortize import AttributionNet
 from fastsa.estimators import PermutationShapley
 
 
-def setup(sets: dict, *, epochs: int, n_train: int, n_truth: int, truth_samples: int, seed: int) -> explaining.Setup:
+def setup(sets: dict, *, epochs: int, n_train: int, n_truth: int, truth_samples: int) -> explaining.Setup:
     X, y = (np.concatenate([sets[name][k] for name in ("train", "test")]) for k in (0, 1))
     order = np.random.default_rng(0).permutation(len(y))
     sequences, speakers = torch.from_numpy(X[order]), torch.from_numpy(y[order])
@@ -43,7 +43,7 @@ def setup(sets: dict, *, epochs: int, n_train: int, n_truth: int, truth_samples:
         estimator=permutation,
         truth_estimator=permutation,
         truth_samples=truth_samples,
-        new_net=lambda: AttributionNet("steps", epochs=100 if epochs > 5 else 2, batch_size=32, seed=seed),
+        new_net=lambda seed: AttributionNet("steps", epochs=100 if epochs > 5 else 2, batch_size=32, seed=seed),
         train_cost=lambda net: 3.0,
     )
 
@@ -53,9 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     size, budgets = {"epochs": 60, "n_train": 440, "n_truth": 100, "truth_samples": 100}, [(3, 1), (6, 2), (12, 4)]
     if given.small:
         size, budgets = {"epochs": 2, "n_train": 100, "n_truth": 20, "truth_samples": 30}, [(3, 1)]
-    explaining.report(
-        setup(data.vowels(data.folder(given.data_dir)), **size, seed=given.seed), budgets, given.seed, given.out
-    )
+    explaining.report(setup(data.vowels(data.folder(given.data_dir)), **size), budgets, given)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def controlled_case(
 
 def adult_case(adult: data.Table, small: bool, seed: int) -> Case:
     n_items, rows, epochs = (8, 4096, 4) if small else (24, 60_000, 15)
-    setup = adult_attribution.setup(adult, n_train=n_items, n_truth=1, truth_samples=1, epochs=1, seed=seed)
+    setup = adult_attribution.setup(adult, n_train=n_items, n_truth=1, truth_samples=1, epochs=1)
     order = np.random.default_rng(1).permutation(len(adult.y))
     background = adult.X[order[n_items + 1 : n_items + 101]]
     rng = np.random.default_rng((seed, 1))
