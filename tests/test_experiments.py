@@ -119,7 +119,7 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
     again = explaining.report(setup, [(3, 1)], given)
     assert again == records and "took" not in capsys.readouterr().out
     known = explaining.truth(setup, "held-out inputs", tmp_path)
-    np.testing.assert_allclose(known.values, np.load(tmp_path / "small-3-0.npz")["truth"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(known.values, np.load(tmp_path / "small-200-3-0.npz")["truth"], rtol=1e-5, atol=1e-6)
 
 
 def _named(*names):

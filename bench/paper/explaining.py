@@ -49,12 +49,14 @@ class Setup:
 
     @property
     def slug(self) -> str:
-        return self.name.lower().replace(",", "").replace(" ", "_")
+        """Of records: two sizes of an experiment have two."""
+        return f"{self.name.lower().replace(',', '').replace(' ', '_')}-{self.n_train}"
 
 
 def truth(setup: Setup, name: str, out: Path | None) -> attributions.Truth:
     """The truth of a set of inputs: measured once, one for all seeds, and kept as npz where there is a folder."""
-    path = None if out is None else out / f"{setup.slug}-truth-{name.replace(' ', '_')}.npz"
+    size = f"{setup.truth_items[name].size}x{setup.truth_samples}"
+    path = None if out is None else out / f"{setup.slug}-truth-{name.replace(' ', '_')}-{size}.npz"
     if name not in setup.truths and path is not None and path.exists():
         with np.load(path) as kept:
             setup.truths[name] = attributions.Truth(kept["values"], kept["variance"], float(kept["noise_of_one"]))

@@ -92,7 +92,7 @@ def models(
     images: torch.Tensor, classes: torch.Tensor, size: Size, kept: Path | None
 ) -> tuple[vit.Classifier, vit.Classifier]:
     """The classifier and its surrogate, trained or read back from `kept`."""
-    path = None if kept is None else kept / f"fashion_vit_{size.grid**2}.safetensors"
+    path = None if kept is None else kept / f"fashion_vit_{size.grid**2}_{size.rows}_rows.safetensors"
     patch = PIXELS // size.grid
     if path is not None and path.exists():
         stored = load_file(path)

@@ -35,7 +35,7 @@ def draw(runs: list[Path], images: np.ndarray, path: Path) -> None:
             shown = np.abs(right.sum(axis=0)).argmax()
             limit = np.abs(right[:, shown]).max()
             axis.imshow(value[:, shown].reshape(side, side), cmap="RdBu", vmin=-limit, vmax=limit)
-        patches, _, labels = run.stem.rsplit("-", 2)[0].removeprefix("fashion_vit_").split("_", 2)
+        patches, _, labels = run.stem.rsplit("-", 3)[0].removeprefix("fashion_vit_").split("_", 2)
         axes_of_row[0].set_ylabel(f"{label}\n{patches} patches, {labels}", fontsize=6)
     for axis in grid.ravel():
         axis.set_xticks([]), axis.set_yticks([])

@@ -14,8 +14,7 @@ the evaluations plain permutations need for it (errors of unbiased labels fall a
 interval over inputs and seeds. The error of the cheap game's estimated values is in it. The last lines are z-tests of
 the mean over seeds of their own against the truth, and of a control of wrong values, which must fail. What the cheap
 network costs follows: evaluations of the model to teach it, after how many explained inputs they are saved again, and
-seconds. --vit is a folder with fashion_vit_49.safetensors, as bench.paper.fashion_vit leaves there; the cheap network
-is kept beside it.
+seconds. --vit is a folder of bench.paper.fashion_vit, which left its model there; the cheap network is kept beside it.
 """
 
 from __future__ import annotations
@@ -370,9 +369,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--small", action="store_true", help="a form that takes seconds")
     parser.add_argument("--games", nargs="+", choices=("adult", "vit", "knn"), default=["adult", "vit", "knn"])
-    parser.add_argument(
-        "--vit", type=Path, default=None, help="folder with fashion_vit_49.safetensors; trained there if missing"
-    )
+    parser.add_argument("--vit", type=Path, default=None, help="folder of the ViT; trained there if missing")
     parser.add_argument("--blocks", type=int, nargs="+", default=[0, 1, 3], help="of the ViT's that its control keeps")
     parser.add_argument("--seeds", type=int, default=5, help="of labels")
     parser.add_argument("--out", type=Path, default=None, help="folder for control_variates.png")
