@@ -250,3 +250,23 @@ def test_cells_are_read_back_and_none_is_begun_when_time_is_over(tmp_path, capsy
     assert "b was not begun" in capsys.readouterr().out
     assert cells.Cells(argparse.Namespace(out=None, minutes=1.0))("b", make) == {"error": 0.5} and len(made) == 2
     assert [path.name for path in given.out.iterdir()] == ["a.json"]
+
+
+def test_figures_and_maps_read_what_experiments_leave(tmp_path, monkeypatch):
+    from bench.paper import figures, maps
+
+    monkeypatch.setattr(sys, "argv", ["figures", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="at several budgets"):
+        figures.main()
+    for samples, seed in ((3, 0), (3, 1), (6, 0), (6, 1)):
+        errors = {method: 1 / samples + 0.01 * seed for method, *_ in figures.METHODS}
+        record = {"name": "Small", "evaluations_per_input": 28.0 * samples, "held-out inputs": errors}
+        cells.write(record, tmp_path / f"small-100-{samples}-{seed}.json")
+    figures.main()
+    assert (tmp_path / "attribution.png").stat().st_size > 10_000
+    rng = np.random.default_rng(0)
+    kept = {name: rng.normal(size=(4, 49, 10)) for name, _ in maps.SHOWN}
+    np.savez(tmp_path / "fashion_vit_49_patches_unbiased-kernel-100-32-0.npz", **kept)
+    runs = sorted(tmp_path.glob(maps.RUNS))
+    maps.draw(runs, rng.random((6, 1, 28, 28)), tmp_path / "maps.png")
+    assert len(runs) == 1 and (tmp_path / "maps.png").stat().st_size > 10_000

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from bench import data
 
 IMAGES = 6
+RUNS = "fashion_vit_*-0.npz"
 SHOWN = (("truth", "truth"), ("amortized", "one forward pass"), ("Monte Carlo, whole budget", "Monte Carlo"))
 
 
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-dir")
     given = parser.parse_args()
-    runs = sorted(given.out.glob("fashion_vit_*-0.npz"))
+    runs = sorted(given.out.glob(RUNS))
     if not runs:
         raise SystemExit(f"{given.out} holds no attributions; run bench.paper.fashion_vit with --out {given.out}.")
     images, _ = data.fashion_mnist(data.folder(given.data_dir))["test"]
