@@ -58,7 +58,8 @@ class Permutations(MeanEstimator):
         )
         if self.reverses:
             orders = np.stack([orders, orders[:, ::-1]], axis=1).reshape(-1, n)
-            lanes = Lanes(np.repeat(lanes.items, 2), np.repeat(lanes.samples, 2), part.span.seed, part.span.role)
+            turns = np.tile(np.arange(2), lanes.items.size)
+            lanes = Lanes(np.repeat(lanes.items, 2), np.repeat(lanes.samples, 2), part.span.seed, part.span.role, turns)
         low, high = self.sizes(n)
         walks = _scored_between(orders, low, high + 1, lanes)
         place = np.arange(low, high + 1)
@@ -111,10 +112,11 @@ class PermutationShapley(Permutations):
 
     One sample is one permutation, shared by all players of a game: its n + 1 evaluations give every player a contribution.
     There is no truncation. With `antithetic` a sample is a permutation and its reverse, at twice the evaluations, and a
-    contribution the mean of both (Mitchell, Cooper, Frank and Holmes, JMLR 2022). `min_size` and `max_size`, off by
-    default, keep only contributions to coalitions of these sizes; the labels are then unbiased for another value, which
-    `estimand` states (Castro, Gomez and Tejada 2009 for the estimator; with min_size, the sampler of Ghorbani and Zou
-    2019 without its truncation).
+    contribution the mean of both (Mitchell, Cooper, Frank and Holmes, JMLR 2022); of games that draw a background row, the
+    reverse has another row behind it, half the background further on. `min_size` and `max_size`, off by default, keep only
+    contributions to coalitions of these sizes; the labels are then unbiased for another value, which `estimand` states
+    (Castro, Gomez and Tejada 2009 for the estimator; with min_size, the sampler of Ghorbani and Zou 2019 without its
+    truncation).
 
     Because all players share each permutation, their errors are correlated: where the items are players of one game, split
     by sample, not by item, to cross-fit.

@@ -213,7 +213,7 @@ class ModelGame:
             return np.zeros(lanes.items.size, np.int64)
         if lanes.samples is None or not self.draws_background:
             return None
-        return background_rows(
+        drawn = background_rows(
             self.bound.n_background,
             self.ids[lanes.items],
             lanes.samples,
@@ -221,6 +221,9 @@ class ModelGame:
             role=lanes.role,
             n_threads=n_threads,
         )
+        if lanes.turns is None:
+            return drawn
+        return (drawn + lanes.turns * (self.bound.n_background // 2)) % self.bound.n_background
 
     def rows_per_batch(self, max_bytes: int) -> int:
         within = max_bytes // (8 * _COPIES * self._entries + self.n_players)

@@ -19,6 +19,7 @@ class Lanes:
     items    int64 [rows], positions among the items of a game that has one game per item; zeros where there is one game
     samples  uint32 [rows], for games that draw something of their own per sample, such as a background row; with `seed` and
              `role` they name the lane. None: nothing is drawn, the value is the game's expectation.
+    turns    int64 [rows], the walk's place among those of its sample that draw apart; None: all is drawn once a sample
 
     >>> import fastsa, numpy as np
     >>> fastsa.ops.Lanes(np.array([4, 2, 2])).take(1, 3).items.tolist()
@@ -29,10 +30,11 @@ class Lanes:
     samples: NDArray[np.uint32] | None = None
     seed: int = 0
     role: str = "train"
+    turns: NDArray[np.int64] | None = None
 
     def take(self, begin: int, end: int) -> Lanes:
-        samples = None if self.samples is None else self.samples[begin:end]
-        return Lanes(self.items[begin:end], samples, self.seed, self.role)
+        samples, turns = (None if rows is None else rows[begin:end] for rows in (self.samples, self.turns))
+        return Lanes(self.items[begin:end], samples, self.seed, self.role, turns)
 
 
 @dataclass(frozen=True)
