@@ -15,11 +15,11 @@ import numpy as np
 import fastsa
 from bench.paper import attributions, options, valuing
 from bench.paper.cells import Cells
+from bench.paper.valuing import MONTE_CARLO, REFINED
 from fastsa import amortize, estimators, games
 from fastsa.display import Table
 
 FEWEST = 8  # samples that tell the noise of one
-MONTE_CARLO, REFINED = "Monte Carlo, whole budget", "amortized, refined"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ inputs it was fitted on, over the signal.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ import torch
 
 import fastsa
 from bench import data
-from bench.paper import attributions, fashion_vit, vit
+from bench.paper import attributions, fashion_vit, options, vit
 from bench.paper.cells import write
 from fastsa import games
 from fastsa.amortize import AttributionNet
@@ -78,10 +76,7 @@ def measured(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, help="folder of the JSON record and of the model")
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
+    parser = options.single_parser_of(__doc__, out="folder of the JSON record and of the model")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     size = {"n_train": 500, "n_truth": 20, "truth_pairs": 2048, "epochs": 20}

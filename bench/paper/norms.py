@@ -10,7 +10,6 @@ inputs by, that the tenth of inputs with the largest has. Intervals: 2,000 boots
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 
 import fastsa
 from bench import data
+from bench.paper import options
 from bench.paper.adult_games import adult_games
 from fastsa import estimators
 from fastsa.display import Table, new_figure
@@ -75,10 +75,7 @@ def draw(found: dict[str, np.ndarray], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--out", type=Path, help="folder of the figure")
-    parser.add_argument("--small", action="store_true", help="a form that takes seconds")
+    parser = options.single_parser_of(__doc__, out="folder of the figure")
     parser.add_argument("--inputs", type=int, default=1000)
     given = parser.parse_args(arguments)
     found = norms_of(data.folder(given.data_dir), 20 if given.small else given.inputs, given.small)
