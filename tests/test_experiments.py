@@ -13,7 +13,9 @@ import pytest
 torch = pytest.importorskip("torch")
 sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
 
+import fastsa  # noqa: E402
 from bench import data  # noqa: E402
+from bench.curation.noisy_sets import NoisySet  # noqa: E402
 from bench.paper import attributions, cells, explaining, small_models, valuing  # noqa: E402
 from fastsa import amortize, estimators, games  # noqa: E402
 
@@ -119,7 +121,9 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
     again = explaining.report(setup, [(3, 1)], given)
     assert again == records and "took" not in capsys.readouterr().out
     known = explaining.truth(setup, "held-out inputs", tmp_path)
-    np.testing.assert_allclose(known.values, np.load(tmp_path / "small-200-3-0.npz")["truth"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        known.values, np.load(tmp_path / "estimates" / "small-200-3-0.npz")["truth"], rtol=1e-5, atol=1e-6
+    )
 
 
 def _named(*names):
@@ -137,6 +141,7 @@ def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
     shown = capsys.readouterr().out
     assert "Adult, held-out inputs: 84 evaluations each" in shown
     assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
+    assert "cifar10-10-500: Pearson on points without" in shown
     assert (
         shown.count("\nData-OOB") == 4 and "Adult: inputs or samples" in shown
     )  # two settings, errors and wrong classes
@@ -206,6 +211,26 @@ def test_a_method_that_older_records_lack_is_left_out_and_named():
     assert "Data-OOB" in [row[0] for row in valuing.table([new, new]).rows]
     mixed = valuing.table([old, new])
     assert [row[0] for row in mixed.rows] == [valuing.MONTE_CARLO] and "left out: Data-OOB" in str(mixed)
+
+
+def _small_setting(flipped: int) -> valuing.Setting:
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
+    given = np.where(np.arange(60) < flipped, 1 - y, y)
+    pool = NoisySet(X, given, y, X[:20], y[:20], X[:0], y[:0])
+    estimator = fastsa.estimators.Distributional(min_size=4, max_size=12, shared=4)
+    return valuing.Setting("small", pool, fastsa.utilities.KNN(3), estimator, np.arange(10), 5)
+
+
+def test_kept_labels_are_those_drawn_and_those_of_another_game_are_refused(tmp_path, capsys):
+    drawn = valuing.Bank(_small_setting(6), 1, [4], tmp_path).labels("train", 0, 2)
+    written = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert sorted(written) == ["small-train-0-1-1.npz", "small-train-1-2-1.npz"]
+    again = valuing.Bank(_small_setting(6), 1, [4], tmp_path).labels("train", 0, 2)
+    assert np.array_equal(again.mean, drawn.mean) and np.array_equal(again.ids, drawn.ids)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
+    other = valuing.Bank(_small_setting(20), 1, [4], tmp_path).labels("train", 0, 2)
+    assert "another game" in capsys.readouterr().out and not np.array_equal(other.mean, drawn.mean)
 
 
 def test_an_unknown_experiment_is_named():

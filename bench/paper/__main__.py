@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "sequences",
     "tabular_valuation",
     "cifar_valuation",
+    "cifar_sizes",
     "scale",
     "split",
     "partial",

@@ -19,6 +19,7 @@ from bench.paper.valuing import MONTE_CARLO, REFINED
 from fastsa import amortize, estimators, games
 from fastsa.display import Table
 
+ESTIMATES = "estimates"  # a folder beside the records
 FEWEST = 8  # samples that tell the noise of one
 
 
@@ -130,9 +131,10 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int, out: P
         }
     print(f"labels {labeled - start:.0f} s, training {trained - labeled:.0f} s\n", flush=True)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        path = out / ESTIMATES / f"{setup.slug}-{samples}-{seed}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
         kept = {**methods, "truth": known.values}
-        np.savez(out / f"{setup.slug}-{samples}-{seed}.npz", **{k: v.astype(np.float32) for k, v in kept.items()})
+        np.savez(path, **{k: v.astype(np.float32) for k, v in kept.items()})
     return record | {
         "evaluations_per_input": evaluations,
         "label_seconds": labeled - start,

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench import data
+from bench.paper.explaining import ESTIMATES
 
 IMAGES = 6
 RUNS = "fashion_vit_*-0.npz"
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-dir")
     given = parser.parse_args()
-    runs = sorted(given.out.glob(RUNS))
+    runs = sorted((given.out / ESTIMATES).glob(RUNS))
     if not runs:
         raise SystemExit(f"{given.out} holds no attributions; run bench.paper.fashion_vit with --out {given.out}.")
     images, _ = data.fashion_mnist(data.folder(given.data_dir))["test"]

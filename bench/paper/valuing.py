@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -24,6 +25,7 @@ from fastsa.metrics import agreement
 from fastsa.utilities.data import Utility
 
 TRUTHS = Path(__file__).parent / "truth"
+LABELS = "labels"  # a folder beside the records
 KNN_GRID = (1, 5, 20)
 MOST_BAGS, FEWEST_BAGS, ENTRIES_OF_BAGS = (
     800,
@@ -91,15 +93,9 @@ class Setting:
     def truth(self, folder: Path | None = TRUTHS) -> fastsa.Labels:
         """Read from `folder`, or measured and written there, beside what tells how it was made; None keeps nothing."""
         path = None if folder is None else folder / f"{self.name}.npz"
-        if path is not None and path.exists():
-            stored = fastsa.Labels.load(path)
-            if stored.fingerprint == self.game.fingerprint and np.array_equal(
-                stored.ids, self.game.ids[self.truth_items]
-            ):
-                return stored
-            print(
-                f"{path} is of other points or another game (other data, or another version of them); it is measured again"
-            )
+        stored = kept_labels(path, self.game, self.truth_items)
+        if stored is not None:
+            return stored
         start, estimator = time.perf_counter(), self.truth_estimator or self.estimator
         stream = fastsa.LabelStream(
             self.game, estimator, samples=self.truth_samples, role="truth", items=self.truth_items
@@ -122,6 +118,17 @@ class Setting:
         return labels
 
 
+def kept_labels(path: Path | None, game: fastsa.games.DataGame, items: Any = slice(None)) -> fastsa.Labels | None:
+    """The labels of these items at `path`; None, said once, where they are of others or of another game."""
+    if path is None or not path.exists():
+        return None
+    stored = fastsa.Labels.load(path)
+    if stored.fingerprint == game.fingerprint and np.array_equal(stored.ids, game.ids[items]):
+        return stored
+    print(f"{path} is of other points or another game (other data, or another version of them); it is measured again")
+    return None
+
+
 @dataclass(frozen=True)
 class Halves:
     """The sample ranges of one budget: two halves, of each a fifth for selection, as in fastsa.DataValuator."""
@@ -138,10 +145,10 @@ class Halves:
 
 
 class Bank:
-    """Labels of one seed; samples that several budgets share are drawn once."""
+    """Labels of one seed; samples that several budgets share are drawn once, and kept as npz where there is a folder."""
 
-    def __init__(self, setting: Setting, seed: int, budgets: list[int]) -> None:
-        self._setting, self._seed = setting, seed
+    def __init__(self, setting: Setting, seed: int, budgets: list[int], folder: Path | None = None) -> None:
+        self._setting, self._seed, self._folder = setting, seed, folder
         halves = [Halves.of(samples) for samples in budgets]
         self._cuts = {
             role: sorted({end for h in halves for span in getattr(h, role) for end in span})
@@ -156,12 +163,23 @@ class Bank:
 
     def _piece(self, role: str, first: int, stop: int) -> fastsa.Labels:
         if (role, first) not in self._pieces:
-            s, start = self._setting, time.perf_counter()
-            self._pieces[role, first] = fastsa.LabelStream(
-                s.game, s.estimator, samples=stop - first, first_sample=first, role=role, seed=self._seed
-            ).collect()
-            self.seconds += time.perf_counter() - start
+            path = self._folder and self._folder / f"{self._setting.name}-{role}-{first}-{stop}-{self._seed}.npz"
+            found = kept_labels(path, self._setting.game)
+            if found is None:
+                start = time.perf_counter()
+                found = self._drawn(role, first, stop)
+                self.seconds += time.perf_counter() - start
+                if path is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    found.save(path)
+            self._pieces[role, first] = found
         return self._pieces[role, first]
+
+    def _drawn(self, role: str, first: int, stop: int) -> fastsa.Labels:
+        s = self._setting
+        return fastsa.LabelStream(
+            s.game, s.estimator, samples=stop - first, first_sample=first, role=role, seed=self._seed
+        ).collect()
 
 
 def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -181,7 +199,7 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     refined = cross_refine([net.predict(d.X, d.y) for net in nets], parts)
     trained = time.perf_counter() - start
     chosen = None if None in select else select[0].merge(select[1])
-    recipe = as_the_paper(setting, train[0].merge(train[1]), chosen, seed)
+    recipe = as_the_paper(setting, np.arange(d.y.size), train[0].merge(train[1]), chosen, seed)
     found = {
         MONTE_CARLO: mean,
         "Monte Carlo, shrunk": baselines.shrunk(mean, count, count * whole.stderr[:, 0] ** 2),
@@ -210,12 +228,14 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     return found, costs
 
 
-def as_the_paper(setting: Setting, train: fastsa.Labels, select: fastsa.Labels | None, seed: int) -> ValuationNet:
-    """The best of the paper's grid by its loss on `select`; without select the first, to its end."""
-    grid = setting.recipe[: 1 if select is None else None]
+def as_the_paper(
+    setting: Setting, items: np.ndarray, train: fastsa.Labels, select: fastsa.Labels | None, seed: int
+) -> ValuationNet:
+    """The best of the paper's grid, trained on labels of `items`, by its loss on `select`; without, the first, to its end."""
+    X, y, grid = setting.data.X[items], setting.data.y[items], setting.recipe[: 1 if select is None else None]
     nets = [
         ValuationNet(start="constant", seed=seed, **arguments).fit(
-            setting.data.X, setting.data.y, train, select=select, n_classes=setting.n_classes
+            X, y, train, select=select, n_classes=setting.n_classes
         )
         for arguments in grid
     ]
@@ -260,7 +280,7 @@ def run(settings: list[Setting], budgets: list[int], given: argparse.Namespace) 
     for setting in settings:
         truth = setting.truth(None if given.small else TRUTHS)
         for seed in range(given.seeds):
-            bank = Bank(setting, seed, budgets)
+            bank = Bank(setting, seed, budgets, given.out and given.out / LABELS)
             for samples in budgets:
                 made = kept(f"{setting.name}-{samples}-{seed}", partial(cell, setting, truth, bank, samples, seed))
                 if made is not None:

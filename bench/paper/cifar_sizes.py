@@ -1,0 +1,116 @@
+r"""Claim: labels of a thousand points and more teach the values of points that have none, nearly as well as of those that have.
+
+    python -m bench.paper.cifar_sizes [--data-dir DATA] [--sizes 1000 2500 5000 10000 25000] [--samples 5] [--seeds 5]
+        [--minutes 170] [--out FOLDER] [--small]
+
+The paper (section 5.3, figure 5, right): the game of `cifar_valuation --points 49000`, of whose pool the first points alone get
+labels. Networks are trained on those, and the error is measured on the 250 points of known truth at the pool's beginning,
+which have labels, and on the 250 at its end, which have none. Influences are of all points: they need no labels. Labels that
+`cifar_valuation` left in FOLDER are taken from there.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+import fastsa
+from bench import data
+from bench.paper import cheap_games, cifar_valuation, options, valuing
+from bench.paper.cells import Cells
+from fastsa.amortize import ValuationNet, baselines, cross_refine
+
+POINTS, SIZES = 49_000, (1000, 2500, 5000, 10_000, 25_000)
+KINDS = {"labelled": "with labels", "others": "without"}
+
+
+def estimates(
+    setting: valuing.Setting, bank: valuing.Bank, size: int, samples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Values of the points of known truth by method, from labels of the first `size` points; NaN where a method has none."""
+    d, where, first = setting.data, setting.truth_items, np.arange(size)
+    halves = valuing.Halves.of(samples)
+    train = [bank.labels("train", *span).take(first) for span in halves.train]
+    select = [bank.labels("select", *span).take(first) if span[0] < span[1] else None for span in halves.select]
+    parts = [t if s is None else t.merge(s) for t, s in zip(train, select, strict=True)]
+    whole = parts[0].merge(parts[1])
+    mean, count = whole.mean[:, 0], whole.count
+    nets = [
+        ValuationNet(seed=seed).fit(
+            d.X[:size], d.y[:size], t, select=s, n_classes=setting.n_classes, influences=setting.influences
+        )
+        for t, s in zip(train, select, strict=True)
+    ]
+    own = where[where < size]
+    predicted = [net.predict(d.X, d.y) for net in nets]
+    refined = cross_refine([values[first] for values in predicted], parts)
+    chosen = None if None in select else select[0].merge(select[1])
+    recipe = valuing.as_the_paper(setting, first, train[0].merge(train[1]), chosen, seed)
+    missing = np.full(where.size - own.size, np.nan)
+    return {
+        "Monte Carlo": np.concatenate([mean[own], missing]),
+        "shrunk": np.concatenate([baselines.shrunk(mean, count, count * whole.stderr[:, 0] ** 2)[own], missing]),
+        "recipe": recipe.predict(d.X[where], d.y[where]),
+        "amortized": np.mean(predicted, axis=0)[where],
+        "refined": np.concatenate([refined.values[own, 0], missing]),
+    }
+
+
+def cell(
+    setting: valuing.Setting, truth: fastsa.Labels, bank: valuing.Bank, size: int, samples: int, seed: int
+) -> dict:
+    labelled = setting.truth_items < size
+    found = estimates(setting, bank, size, samples, seed)
+    record: dict = {"size": size, "samples": samples, "seed": seed}
+    for kind, places in (("labelled", labelled), ("others", ~labelled)):
+        record[kind] = {
+            method: cheap_games.scores(values, truth, np.flatnonzero(places))
+            for method, values in found.items()
+            if np.isfinite(values[places]).all()
+        }
+    return record
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = options.parser_of(__doc__, minutes=170.0)
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=list(SIZES), help="points that get labels, the first ones"
+    )
+    parser.add_argument("--samples", type=int, default=5)
+    given = parser.parse_args(arguments)
+    points = POINTS
+    if given.small:
+        points, given.sizes, given.seeds = 500, [100, 250], 1
+    setting = cifar_valuation.setting(data.folder(given.data_dir), points, 0.1, False, given.small)
+    ends = setting.truth_items[setting.truth_items < points // 2].size
+    if not all(ends <= size <= points - ends for size in given.sizes):
+        raise SystemExit(
+            f"--sizes are {given.sizes}; expected {ends} to {points - ends}, so that both ends have a truth."
+        )
+    truth = setting.truth(None if given.small else valuing.TRUTHS)
+    kept, cells = Cells(given), []
+    for seed in range(given.seeds):
+        bank = valuing.Bank(setting, seed, [given.samples], given.out and given.out / valuing.LABELS)
+        for size in given.sizes:
+            name = f"sizes-{setting.name}-{size}-{given.samples}-{seed}"
+            cells.append(kept(name, partial(cell, setting, truth, bank, size, given.samples, seed)))
+    cells = [made for made in cells if made is not None]
+    for kind, which in KINDS.items():
+        for measure in ("error", "Pearson"):
+            print(
+                over_sizes(cells, kind, measure, f"{setting.name}: {measure} on points {which}"), end="\n\n", flush=True
+            )
+
+
+def over_sizes(cells: list[dict], kind: str, measure: str, title: str) -> fastsa.display.Table:
+    """A row per size, the methods beside each other, means over seeds with their intervals."""
+    methods = {method: None for c in cells for method in c[kind]}
+    columns = {method: (kind, method, measure) for method in methods}
+    sizes = dict.fromkeys(c["size"] for c in cells)
+    rows = {f"{size:,} points": [c for c in cells if c["size"] == size] for size in sizes}
+    return cheap_games.table(title, columns, rows)
+
+
+if __name__ == "__main__":
+    main()
