@@ -120,3 +120,35 @@ def test_permutations_of_a_network_beside_its_forward_passes_alone(benchmark, co
     )
     compare.record(what, ratio, bar=bar, unit="x")
     benchmark(run)
+
+
+def test_permutations_of_a_transformer_beside_its_forward_passes_alone(benchmark, compare):
+    """Fifty tokens a row: the batch that a cache holds is smaller than a network's of one vector, and has to be found."""
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from bench.network import processor_seconds
+    from bench.paper import vit
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model, images = vit.Classifier().eval(), torch.rand(8, 1, 28, 28)
+    game = fastsa.games.ModelGame(model, images, fastsa.games.Patches((7, 7)))
+    labels = fastsa.LabelStream(game, fastsa.estimators.PermutationShapley(), samples=4, n_threads=1)
+    same = images.repeat(labels.collect().evaluations // len(images), 1, 1, 1)
+
+    def forward(batch: int) -> None:
+        with torch.inference_mode():
+            for rows in same.split(batch):
+                model(rows)
+
+    def forward_seconds() -> float:
+        return min(processor_seconds(lambda batch=batch: forward(batch)) for batch in (16, 64, 256, 1024))
+
+    def run() -> None:
+        labels.collect()
+
+    ratio = statistics.median(processor_seconds(run) / forward_seconds() for _ in range(compare.rounds))
+    compare.record(
+        "vision transformer, 49 patches: of its forward passes at the best batch, at most", ratio, bar=1.10, unit="x"
+    )
+    benchmark(run)

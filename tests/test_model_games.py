@@ -421,6 +421,28 @@ def test_tokens_stay_integers_in_torch_and_a_mask_is_boolean():
     same(exact(masked), table[tokens])
 
 
+def test_a_batch_holds_as_many_rows_as_a_cache_their_widest_activations():
+    torch = pytest.importorskip("torch")
+
+    class Tokens(torch.nn.Module):
+        def __init__(self, length):
+            super().__init__()
+            self.length, self.lift = length, torch.nn.Linear(3, 256)
+
+        def forward(self, x):
+            return self.lift(x[:, None].expand(-1, self.length, -1)).mean(dim=(1, 2))
+
+    torch.manual_seed(0)
+    inputs = torch.randn(4, 3)
+    batch = {}
+    for length in (1, 80, 8000):
+        module = Tokens(length).eval()
+        game = games.ModelGame(module, inputs, games.Baseline(0.0))
+        batch[length] = game.rows_per_batch(2**28)
+        assert not any(part._forward_hooks for part in module.modules())
+    assert batch == {1: (1 << 17) // 256, 80: (1 << 19) // (80 * 256), 8000: 16}
+
+
 def test_modules_that_are_not_ready_are_refused():
     torch, module = linear_in_torch(None)
     module.train()

@@ -89,7 +89,7 @@ class ModelGame:
         self.n_players = self.bound.n_players
         self.ids = _checks.ids(ids, items.pop())
         self._native = isinstance(self.bound, Replaced) and self.bound.flat is not None
-        self._rows_in_cache = self.model.rows_in_cache if self._native else sys.maxsize
+        self._rows_in_cache = sys.maxsize
         self.draws_background = masker.draws_background and self.bound.n_background > 1
         self._sums = self._summed(first_layer)
         self.n_outputs = 0
@@ -97,6 +97,8 @@ class ModelGame:
         self.n_outputs = self.outputs_of(
             Coalitions(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)), Batch()
         ).shape[1]
+        if self._native:
+            self._rows_in_cache = self.model.rows_in_cache
         self.fingerprint = self._hash()
 
     def walk(
