@@ -1,7 +1,7 @@
 r"""Claim: for a vision transformer, noisy labels train an explainer worth tens of times their samples.
 
     python -m bench.paper.fashion_vit [--data-dir DATA] [--patches 49|196] [--estimators permutation kernel unbiased-kernel]
-        [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
+        [--samples 16 32] [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
 
 The paper: ViT-B/16 on ImageNette, 196 patches, KernelSHAP labels of 512 samples, worth about 20,000 samples (40 x,
 uncharged; about 25 x with selection labels and training charged). Here: a ViT of four blocks trained in this script on
@@ -33,11 +33,11 @@ PIXELS = 28
 
 @dataclass(frozen=True)
 class Labels:
-    """So many inputs get so many samples of an estimator; another, or the same, measures truth."""
+    """So many inputs get samples of an estimator, a network for each of the budgets; another, or the same, measures truth."""
 
     inputs: int
     estimator: Estimator
-    samples: int
+    budgets: tuple[int, ...]
     truth_estimator: Estimator
     truth_samples: int
 
@@ -62,9 +62,9 @@ HEADLINE = Size(
     epochs=5,
     truths=(30, 30),
     labels={
-        "permutation": Labels(40_000, PermutationShapley(), 1, REVERSED, 40),
-        "unbiased-kernel": Labels(40_000, UnbiasedKernelSHAP(), 32, UnbiasedKernelSHAP(), 2048),
-        "kernel": Labels(10_000, KernelSHAP(), 128, KernelSHAP(), 2048),
+        "permutation": Labels(40_000, PermutationShapley(), (1,), REVERSED, 40),
+        "unbiased-kernel": Labels(40_000, UnbiasedKernelSHAP(), (16, 32), UnbiasedKernelSHAP(), 2048),
+        "kernel": Labels(10_000, KernelSHAP(), (128,), KernelSHAP(), 2048),
     },
 )
 FINE = Size(
@@ -74,8 +74,8 @@ FINE = Size(
     epochs=30,
     truths=(10, 20),
     labels={
-        "permutation": Labels(500, PermutationShapley(), 2, REVERSED, 8),
-        "kernel": Labels(500, KernelSHAP(), 320, KernelSHAP(), 1536),
+        "permutation": Labels(500, PermutationShapley(), (2,), REVERSED, 8),
+        "kernel": Labels(500, KernelSHAP(), (320,), KernelSHAP(), 1536),
     },
 )
 SMALL = replace(
@@ -84,7 +84,7 @@ SMALL = replace(
     model_epochs=1,
     epochs=1,
     truths=(4, 4),
-    labels={"permutation": Labels(60, PermutationShapley(), 1, REVERSED, 2)},
+    labels={"permutation": Labels(60, PermutationShapley(), (1,), REVERSED, 2)},
 )
 
 
@@ -153,6 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--estimators", nargs="+", choices=tuple(HEADLINE.labels), help="of the labels; default all of the size"
     )
+    parser.add_argument("--samples", type=int, nargs="+", help="per input; default the budgets of the labels")
     given = parser.parse_args(arguments)
     size = SMALL if given.small else {49: HEADLINE, 196: FINE}[given.patches]
     sets = data.fashion_mnist(data.folder(given.data_dir))
@@ -165,8 +166,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
     for name in given.estimators or size.labels:
-        samples = size.labels[name].samples
-        explaining.report(setup(surrogate, images, unseen, size, name), [(samples, 0)], given)
+        budgets = given.samples or size.labels[name].budgets
+        explaining.report(setup(surrogate, images, unseen, size, name), [(samples, 0) for samples in budgets], given)
 
 
 def right(model: Any, images: torch.Tensor, classes: torch.Tensor) -> float:
