@@ -8,6 +8,7 @@ prints that. A folder is given by --data-dir or by the environment variable FAST
 from __future__ import annotations
 
 import gzip
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,16 @@ def fashion_mnist(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             classes = np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
         sets[name] = ((pixels / np.float32(255) - np.float32(0.2860)) / np.float32(0.3530), classes)
     return sets
+
+
+def cifar10_images(data_dir: Path, rows: np.ndarray) -> np.ndarray:
+    """Training images at `rows`, uint8 [rows, 3, 32, 32]."""
+    from PIL import Image
+
+    with np.load(path_of(data_dir, "cifar10_train.npz"), allow_pickle=False) as file:
+        jpeg, offset = file["jpeg"].tobytes(), file["offset"]
+    images = [np.asarray(Image.open(io.BytesIO(jpeg[offset[row] : offset[row + 1]])).convert("RGB")) for row in rows]
+    return np.stack(images).transpose(0, 3, 1, 2)
 
 
 def vowels(data_dir: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

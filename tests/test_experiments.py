@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_atoms_bonds_and_classes_are_read_from_sdf_files(tmp_path):
     assert atoms[0, :, -1].tolist() == [0.25, 0.5, 0.25, 0]
 
 
+def test_images_of_rows_are_decoded_in_their_order(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    files = []
+    for color in ((250, 10, 10), (10, 250, 10), (10, 10, 250)):
+        file = io.BytesIO()
+        image.new("RGB", (32, 32), color).save(file, "jpeg", quality=95)
+        files.append(file.getvalue())
+    offset = np.cumsum([0, *map(len, files)])
+    np.savez(tmp_path / "cifar10_train.npz", jpeg=np.frombuffer(b"".join(files), np.uint8), offset=offset)
+    found = data.cifar10_images(tmp_path, np.array([2, 0]))
+    assert found.shape == (2, 3, 32, 32) and found.mean(axis=(2, 3)).argmax(axis=1).tolist() == [2, 0]
+
+
 def test_missing_data_says_how_to_obtain_it(tmp_path):
     with pytest.raises(SystemExit, match="OpenML 1590"):
         data.adult(tmp_path)
@@ -141,7 +155,7 @@ def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
     shown = capsys.readouterr().out
     assert "Adult, held-out inputs: 84 evaluations each" in shown
     assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
-    assert "cifar10-10-500: Pearson on points without" in shown
+    assert "sizes, cifar10-10-500: Pearson on points without" in shown
     assert (
         shown.count("\nData-OOB") == 4 and "Adult: inputs or samples" in shown
     )  # two settings, errors and wrong classes

@@ -16,7 +16,10 @@ LODGEPOLE_PINE = 2
 
 @dataclass(frozen=True)
 class NoisySet:
-    """X [points, d], y with wrong classes, y_true; validation and test points have their true classes."""
+    """X [points, d], y with wrong classes, y_true; validation and test points have their true classes.
+
+    rows : of the pool's points, in the set that they were drawn from; of a set that `load` made.
+    """
 
     X: np.ndarray
     y: np.ndarray
@@ -25,6 +28,7 @@ class NoisySet:
     y_val: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
+    rows: np.ndarray | None = None
 
     @property
     def is_mislabeled(self) -> np.ndarray:
@@ -51,6 +55,7 @@ def load(name: str, folder: Path, *, points: int, val: int, test: int, flipped: 
         y[val_rows],
         X[test_rows].astype(np.float64),
         y[test_rows],
+        pool,
     )
 
 

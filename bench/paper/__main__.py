@@ -24,6 +24,7 @@ EXPERIMENTS = (
     "tabular_valuation",
     "cifar_valuation",
     "cifar_sizes",
+    "cifar_images",
     "scale",
     "split",
     "partial",

@@ -11,6 +11,8 @@ which have labels, and on the 250 at its end, which have none. Influences are of
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -25,14 +27,21 @@ POINTS, SIZES = 49_000, (1000, 2500, 5000, 10_000, 25_000)
 KINDS = {"labelled": "with labels", "others": "without"}
 
 
+def halves(bank: valuing.Bank, size: int, samples: int) -> tuple[list[fastsa.Labels], list[fastsa.Labels | None]]:
+    """Labels of the first `size` points in two halves, to train on and to choose by."""
+    spans, first = valuing.Halves.of(samples), np.arange(size)
+    return (
+        [bank.labels("train", *span).take(first) for span in spans.train],
+        [bank.labels("select", *span).take(first) if span[0] < span[1] else None for span in spans.select],
+    )
+
+
 def estimates(
     setting: valuing.Setting, bank: valuing.Bank, size: int, samples: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Values of the points of known truth by method, from labels of the first `size` points; NaN where a method has none."""
     d, where, first = setting.data, setting.truth_items, np.arange(size)
-    halves = valuing.Halves.of(samples)
-    train = [bank.labels("train", *span).take(first) for span in halves.train]
-    select = [bank.labels("select", *span).take(first) if span[0] < span[1] else None for span in halves.select]
+    train, select = halves(bank, size, samples)
     parts = [t if s is None else t.merge(s) for t, s in zip(train, select, strict=True)]
     whole = parts[0].merge(parts[1])
     mean, count = whole.mean[:, 0], whole.count
@@ -57,11 +66,21 @@ def estimates(
     }
 
 
+Estimates = Callable[[valuing.Bank, int, int, int], dict[str, np.ndarray]]
+
+
 def cell(
-    setting: valuing.Setting, truth: fastsa.Labels, bank: valuing.Bank, size: int, samples: int, seed: int
+    estimates: Estimates,
+    setting: valuing.Setting,
+    truth: fastsa.Labels,
+    bank: valuing.Bank,
+    size: int,
+    samples: int,
+    seed: int,
 ) -> dict:
+    """Errors of estimates on points of known truth, those with labels and those without."""
     labelled = setting.truth_items < size
-    found = estimates(setting, bank, size, samples, seed)
+    found = estimates(bank, size, samples, seed)
     record: dict = {"size": size, "samples": samples, "seed": seed}
     for kind, places in (("labelled", labelled), ("others", ~labelled)):
         record[kind] = {
@@ -73,17 +92,32 @@ def cell(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = options.parser_of(__doc__, minutes=170.0)
+    given = parsed(__doc__, arguments, SIZES)
+    setting = setting_of(given)
+    run("sizes", partial(estimates, setting), setting, given)
+
+
+def parsed(doc: str | None, arguments: list[str] | None, sizes: tuple[int, ...]) -> argparse.Namespace:
+    parser = options.parser_of(doc, minutes=170.0)
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=list(SIZES), help="points that get labels, the first ones"
+        "--sizes", type=int, nargs="+", default=list(sizes), help="points that get labels, the first ones"
     )
     parser.add_argument("--samples", type=int, default=5)
     given = parser.parse_args(arguments)
-    points = POINTS
     if given.small:
-        points, given.sizes, given.seeds = 500, [100, 250], 1
-    setting = cifar_valuation.setting(data.folder(given.data_dir), points, 0.1, False, given.small)
-    ends = setting.truth_items[setting.truth_items < points // 2].size
+        given.sizes, given.seeds = [100, 250], 1
+    return given
+
+
+def setting_of(given: argparse.Namespace) -> valuing.Setting:
+    points = 500 if given.small else POINTS
+    return cifar_valuation.setting(data.folder(given.data_dir), points, 0.1, False, given.small)
+
+
+def run(name: str, estimates: Estimates, setting: valuing.Setting, given: argparse.Namespace) -> None:
+    """A cell per seed and size; the tables of both kinds of points."""
+    points, truth_items = setting.data.y.size, setting.truth_items
+    ends = truth_items[truth_items < points // 2].size
     if not all(ends <= size <= points - ends for size in given.sizes):
         raise SystemExit(
             f"--sizes are {given.sizes}; expected {ends} to {points - ends}, so that both ends have a truth."
@@ -93,14 +127,13 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in range(given.seeds):
         bank = valuing.Bank(setting, seed, [given.samples], given.out and given.out / valuing.LABELS)
         for size in given.sizes:
-            name = f"sizes-{setting.name}-{size}-{given.samples}-{seed}"
-            cells.append(kept(name, partial(cell, setting, truth, bank, size, given.samples, seed)))
+            record = f"{name}-{setting.name}-{size}-{given.samples}-{seed}"
+            cells.append(kept(record, partial(cell, estimates, setting, truth, bank, size, given.samples, seed)))
     cells = [made for made in cells if made is not None]
     for kind, which in KINDS.items():
         for measure in ("error", "Pearson"):
-            print(
-                over_sizes(cells, kind, measure, f"{setting.name}: {measure} on points {which}"), end="\n\n", flush=True
-            )
+            title = f"{name}, {setting.name}: {measure} on points {which}"
+            print(over_sizes(cells, kind, measure, title), end="\n\n", flush=True)
 
 
 def over_sizes(cells: list[dict], kind: str, measure: str, title: str) -> fastsa.display.Table:
