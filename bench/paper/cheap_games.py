@@ -17,6 +17,7 @@ from bench import data
 from bench.curation.noisy_sets import NoisySet, load
 from bench.paper import options, valuing
 from bench.paper.cells import Cells
+from bench.paper.recipe import pretrained
 from fastsa.amortize import Influences, ValuationNet
 from fastsa.display import Table
 from fastsa.metrics import agreement
@@ -62,10 +63,10 @@ class CheapGame(valuing.Setting):
     def body(self, seed: int, hidden: tuple[int, ...]) -> Any:
         """A network's layers pretrained as a classifier of the pool."""
         if (seed, hidden) not in self._bodies:
-            d, n = self.data, self.data.y.size
-            nothing = ItemLabels(np.zeros((n, 1)), np.zeros((n, 1)), np.ones(n, np.int64), None, None)
-            net = ValuationNet(start="constant", hidden=hidden, seed=seed, epochs=0, n_threads=1)
-            self._bodies[seed, hidden] = net.fit(d.X, d.y, nothing, n_classes=self.n_classes).module_[0]
+            X, y = self.data.X, self.data.y
+            self._bodies[seed, hidden] = pretrained(
+                X, y, n_classes=self.n_classes, hidden=hidden, seed=seed, n_threads=1
+            )
         return self._bodies[seed, hidden]
 
 

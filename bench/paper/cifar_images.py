@@ -39,7 +39,7 @@ class Convolutional(nn.Module):
 def on_images(setting: valuing.Setting, images: np.ndarray) -> valuing.Setting:
     """The same points as standardised images; the recipe trains a convolutional network."""
     X = ((images.reshape(len(images), -1) - MEAN) / SPREAD).astype(np.float32)
-    recipe = tuple({"net": Convolutional, **arguments} for arguments in setting.recipe)
+    recipe = dataclasses.replace(setting.recipe, net=Convolutional)
     return dataclasses.replace(setting, data=dataclasses.replace(setting.data, X=X), recipe=recipe)
 
 
@@ -50,7 +50,9 @@ def estimates(
     d, where = setting.data, setting.truth_items
     train, select = cifar_sizes.halves(bank, size, samples)
     chosen = None if None in select else select[0].merge(select[1])
-    net = valuing.as_the_paper(setting, np.arange(size), train[0].merge(train[1]), chosen, seed)
+    net = setting.recipe.fit(
+        d.X[:size], d.y[:size], train[0].merge(train[1]), chosen, n_classes=setting.n_classes, seed=seed
+    )
     return {"recipe, images": net.predict(d.X[where], d.y[where])}
 
 

@@ -55,7 +55,9 @@ def estimates(
     predicted = [net.predict(d.X, d.y) for net in nets]
     refined = cross_refine([values[first] for values in predicted], parts)
     chosen = None if None in select else select[0].merge(select[1])
-    recipe = valuing.as_the_paper(setting, first, train[0].merge(train[1]), chosen, seed)
+    recipe = setting.recipe.fit(
+        d.X[:size], d.y[:size], train[0].merge(train[1]), chosen, n_classes=setting.n_classes, seed=seed
+    )
     missing = np.full(where.size - own.size, np.nan)
     return {
         "Monte Carlo": np.concatenate([mean[own], missing]),

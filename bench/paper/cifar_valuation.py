@@ -21,14 +21,9 @@ import fastsa
 from bench import data
 from bench.curation.noisy_sets import CIFAR_NORM, load
 from bench.paper import valuing
+from bench.paper.recipe import CIFAR
 
 SHARED = 32
-# Appendix F of the paper, its network on the images in place of an MLP on features.
-RECIPE = tuple(
-    {"pretrain_epochs": 20, "epochs": epochs, "learning_rate": rate, "batch_size": 256}
-    for epochs in (10, 30)
-    for rate in (1e-3, 2e-4)
-)
 
 
 def setting(folder: Path, points: int, flipped: float, stored: bool, small: bool = False) -> valuing.Setting:
@@ -44,7 +39,7 @@ def setting(folder: Path, points: int, flipped: float, stored: bool, small: bool
         estimator=fastsa.estimators.Distributional(min_size=100, max_size=999, shared=SHARED),
         truth_items=np.unique(ends),
         truth_samples=truth_samples,
-        recipe=RECIPE,
+        recipe=CIFAR,
         bags=10 if small else None,
     )
 

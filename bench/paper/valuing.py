@@ -18,6 +18,7 @@ import fastsa
 from bench.curation.noisy_sets import NoisySet
 from bench.paper import options
 from bench.paper.cells import Cells
+from bench.paper.recipe import TABULAR, Recipe
 from fastsa.amortize import Influences, ValuationNet, baselines, cross_refine
 from fastsa.curation import data_oob, detection_table
 from fastsa.display import Table
@@ -33,10 +34,6 @@ MOST_BAGS, FEWEST_BAGS, ENTRIES_OF_BAGS = (
     100_000_000,
 )  # of Data-OOB, whose paper has 800; a tree reads n x d entries
 MONTE_CARLO, RECIPE, REFINED = "Monte Carlo, whole budget", "amortized, the paper's recipe", "amortized, refined"
-# Appendix F of the paper for tabular data: the epoch and the number of epochs of least loss on labels of role select.
-TABULAR_RECIPE = tuple(
-    {"pretrain_epochs": 20, "epochs": epochs, "learning_rate": 5e-4, "batch_size": 32} for epochs in (10, 30, 50)
-)
 MEASURES = {
     "error": "normalized_error",
     "Pearson": "pearson_corrected",
@@ -52,8 +49,7 @@ class Setting:
     """A game that is fixed while labels and networks get other seeds.
 
     truth_items are positions of points, measured with `truth_samples` of `truth_estimator`, whose estimand is the labels'; by
-    default it is the labels' estimator. `recipe` are the arguments of the paper's networks, of which the one of least
-    select loss counts.
+    default it is the labels' estimator. `recipe` is the paper's network.
     bags : of Data-OOB; by default as many as its paper has while 100 million entries suffice, and at least 40.
     """
 
@@ -63,7 +59,7 @@ class Setting:
     estimator: fastsa.estimators.Estimator
     truth_items: np.ndarray
     truth_samples: int
-    recipe: tuple[dict[str, float], ...] = TABULAR_RECIPE
+    recipe: Recipe = TABULAR
     truth_estimator: fastsa.estimators.Estimator | None = None
     bags: int | None = None
 
@@ -199,7 +195,7 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
     refined = cross_refine([net.predict(d.X, d.y) for net in nets], parts)
     trained = time.perf_counter() - start
     chosen = None if None in select else select[0].merge(select[1])
-    recipe = as_the_paper(setting, np.arange(d.y.size), train[0].merge(train[1]), chosen, seed)
+    recipe = setting.recipe.fit(d.X, d.y, train[0].merge(train[1]), chosen, n_classes=setting.n_classes, seed=seed)
     found = {
         MONTE_CARLO: mean,
         "Monte Carlo, shrunk": baselines.shrunk(mean, count, count * whole.stderr[:, 0] ** 2),
@@ -226,20 +222,6 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
         "certified_high": certified.high,
     }
     return found, costs
-
-
-def as_the_paper(
-    setting: Setting, items: np.ndarray, train: fastsa.Labels, select: fastsa.Labels | None, seed: int
-) -> ValuationNet:
-    """The best of the paper's grid, trained on labels of `items`, by its loss on `select`; without, the first, to its end."""
-    X, y, grid = setting.data.X[items], setting.data.y[items], setting.recipe[: 1 if select is None else None]
-    nets = [
-        ValuationNet(start="constant", seed=seed, **arguments).fit(
-            X, y, train, select=select, n_classes=setting.n_classes
-        )
-        for arguments in grid
-    ]
-    return nets[0] if select is None else min(nets, key=lambda net: net.history_["select"][net.best_epoch_])
 
 
 def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed: int) -> dict:
