@@ -301,8 +301,12 @@ def test_figures_and_maps_read_what_experiments_leave(tmp_path, monkeypatch):
         errors = {method: 1 / samples + 0.01 * seed for method, *_ in figures.METHODS}
         record = {"name": "Small", "evaluations_per_input": 28.0 * samples, "held-out inputs": errors}
         cells.write(record, tmp_path / f"small-100-{samples}-{seed}.json")
+    for size, seed in ((100, 0), (100, 1), (200, 0), (200, 1)):
+        errors = {method: {"error": 50 / size + 0.01 * seed} for method, *_ in figures.SIZES}
+        known = {"labelled": errors, "others": {method: errors[method] for method in ("recipe", "amortized")}}
+        cells.write({"size": size, "seed": seed, **known}, tmp_path / f"sizes-small-{size}-5-{seed}.json")
     figures.main()
-    assert (tmp_path / "attribution.png").stat().st_size > 10_000
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("attribution.png", "sizes.png"))
     rng = np.random.default_rng(0)
     kept = {name: rng.normal(size=(4, 49, 10)) for name, _ in maps.SHOWN}
     np.savez(tmp_path / "fashion_vit_49_patches_unbiased-kernel-100-32-0.npz", **kept)

@@ -1,9 +1,10 @@
-"""One figure of the attribution experiments recorded at several budgets: error against evaluations per unseen input.
+"""Figures of what experiments recorded, means over their seeds.
 
     python -m bench.paper.figures --out FOLDER
 
-FOLDER holds the JSON records that the experiments left there with --out; attribution.png, of means over their seeds, is
-written beside them.
+FOLDER holds the JSON records that the experiments left there with --out. Written beside them: attribution.png, error against
+evaluations per unseen input, of attribution experiments at several budgets; and sizes.png, error against the points that get
+labels, of `cifar_sizes`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.paper.cells import read
+from bench.paper.valuing import over_seeds
 from fastsa.display import new_figure
 from fastsa.display.figures import BLUE, GREY, ORANGE
 
@@ -25,6 +27,39 @@ METHODS = (
     ("amortized, refined", BLUE, ":", "amortized, refined by own labels"),
 )
 TICKS = [m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5)]
+
+
+SIZES = (
+    ("Monte Carlo", GREY, "Monte Carlo"),
+    ("recipe", ORANGE, "the paper's recipe"),
+    ("refined", BLUE, "amortized, refined by own labels"),
+    ("amortized", BLUE, "amortized"),
+)
+
+
+def draw_sizes(cells: list[dict], path: Path) -> None:
+    """Cells of `cifar_sizes`: errors of points with labels on the left, without on the right, 95 % intervals shaded."""
+    figure, axes = new_figure(2, (8.0, 3.6))
+    sizes = sorted({cell["size"] for cell in cells})
+    for axis, kind, title in zip(axes, ("labelled", "others"), ("points with labels", "points without"), strict=True):
+        for method, color, label in SIZES:
+            errors = [[c[kind][method]["error"] for c in cells if c["size"] == s and method in c[kind]] for s in sizes]
+            if not all(errors) or (method, kind) == ("amortized", "labelled"):
+                continue
+            found = [over_seeds(each) for each in errors]
+            axis.loglog(sizes, [mean for mean, _ in found], marker="o", ms=4, color=color, label=label)
+            if all(interval for _, interval in found):
+                low, high = zip(*(interval for _, interval in found), strict=True)
+                axis.fill_between(sizes, np.maximum(low, 1e-3), high, color=color, alpha=0.15, lw=0)
+        axis.set_title(title, loc="left")
+        axis.set_xlabel("points that get 5 labels")
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_ylim(0.03, 12)
+        axis.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"])
+        axis.minorticks_off()
+        axis.legend(frameon=False, fontsize=8)
+    axes[0].set_ylabel("error (a constant is 1)")
+    figure.savefig(path, dpi=150, bbox_inches="tight")
 
 
 def draw(experiments: dict[str, dict[float, list[dict]]], path: Path) -> None:
@@ -53,16 +88,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     experiments: dict[str, dict[float, list[dict]]] = {}
+    sizes = [read(path) for path in sorted(given.out.glob("sizes-*.json"))]
     for record in (read(path) for path in sorted(given.out.glob("*.json"))):
         if "held-out inputs" in record:
             made = experiments.setdefault(record["name"], {})
             made.setdefault(record["evaluations_per_input"], []).append(record["held-out inputs"])
     experiments = {name: made for name, made in experiments.items() if len(made) > 1}
-    if not experiments:
+    if not experiments and not sizes:
         raise SystemExit(
             f"{given.out} holds no record of an experiment at several budgets; run one with --out {given.out}."
         )
-    draw(experiments, given.out / "attribution.png")
+    if experiments:
+        draw(experiments, given.out / "attribution.png")
+    if sizes:
+        draw_sizes(sizes, given.out / "sizes.png")
 
 
 if __name__ == "__main__":
