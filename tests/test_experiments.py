@@ -268,10 +268,11 @@ def test_informed_explainers_spend_the_same_in_their_small_form(capsys):
 
 def test_a_record_is_json_that_any_reader_takes_and_comes_back_as_it_was(tmp_path):
     cell = {"scores": {"constant": {"error": 1.0, "Pearson": float("nan")}}, "found": {"all": [0.5, float("nan")]}}
-    cells.write(cell, tmp_path / "cell.json")
-    assert "NaN" not in (tmp_path / "cell.json").read_text()
+    cells.write({**cell, "worth": [np.inf, -np.inf]}, tmp_path / "cell.json")
+    assert not any(word in (tmp_path / "cell.json").read_text() for word in ("NaN", "Infinity"))
     again = cells.read(tmp_path / "cell.json")
-    assert again["scores"]["constant"]["error"] == 1.0 and np.isnan(again["scores"]["constant"]["Pearson"])
+    assert again["worth"] == [np.inf, -np.inf] and again["scores"]["constant"]["error"] == 1.0
+    assert np.isnan(again["scores"]["constant"]["Pearson"])
     assert again["found"]["all"][0] == 0.5 and np.isnan(again["found"]["all"][1])
 
 

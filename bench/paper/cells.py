@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+UNTELLABLE = {None: float("nan"), "inf": float("inf"), "-inf": float("-inf")}  # as they stand in JSON
+
 
 class Cells:
     """Gives a cell by its name: read from `given.out` if its record is there, else made, and kept if there is a folder.
@@ -36,23 +38,25 @@ class Cells:
 
 
 def write(record: dict, path: Path) -> None:
-    """As JSON, which has no NaN: null stands for it. The folder is made."""
+    """As JSON, which has neither NaN nor infinities: null stands for the one, "inf" and "-inf" for the others. Makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_replaced(record, _is_nan, None), indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(_each(record, _told), indent=1, allow_nan=False) + "\n")
 
 
 def read(path: Path) -> dict:
-    """What `write` wrote, null as NaN."""
-    return _replaced(json.loads(path.read_text()), lambda value: value is None, float("nan"))
+    """What `write` wrote."""
+    return _each(json.loads(path.read_text()), lambda value: UNTELLABLE.get(value, value))
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and bool(np.isnan(value))
+def _told(value: Any) -> Any:
+    if not isinstance(value, float) or np.isfinite(value):
+        return value
+    return None if np.isnan(value) else str(value)
 
 
-def _replaced(value: Any, is_old: Callable[[Any], bool], new: Any) -> Any:
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
-        return {key: _replaced(part, is_old, new) for key, part in value.items()}
+        return {key: _each(part, change) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(part, is_old, new) for part in value]
-    return new if is_old(value) else value
+        return [_each(part, change) for part in value]
+    return change(value)
