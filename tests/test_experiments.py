@@ -205,7 +205,7 @@ def test_a_game_of_tables_looks_up_its_coalitions():
 
 
 def test_rivals_spend_what_they_are_given_and_sgd_takes_the_papers_shrinkage():
-    from bench.paper import rivals
+    from bench.paper import rivals, sgd_labels
 
     X = np.random.default_rng(5).normal(size=(6, 13))
     drawn = games.ModelGame(lambda x: x.sum(axis=1), X, games.Marginal(np.zeros((3, 13))))
@@ -215,7 +215,7 @@ def test_rivals_spend_what_they_are_given_and_sgd_takes_the_papers_shrinkage():
             spent = rivals.labels_of(game, estimator, 84, 0).evaluations / 6
             assert 81 <= spent <= 84, (estimator, spent)
     steps = rivals.sgd(whole, 84, debiased=False)
-    assert abs(steps.shrinkage(13, 41) - rivals.PAPER_SHRINKAGE) < 1e-6
+    assert abs(steps.shrinkage(13, 41) - sgd_labels.PAPER_SHRINKAGE) < 1e-6
 
 
 def test_a_method_that_older_records_lack_is_left_out_and_named():

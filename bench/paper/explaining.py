@@ -125,6 +125,7 @@ def at_budget(setup: Setup, samples: int, select_samples: int, seed: int, out: P
         per_sample = whole.evaluations / setup.n_train / samples
         record[name] = {
             **{method: table[method, "error"] for method in methods},
+            "Pearson": {method: table[method, "Pearson"] for method in methods},
             "worth_samples": worth,
             "uncharged_gain": worth / (samples - select_samples),
             "charged_gain": worth * per_sample / (evaluations + setup.train_cost(net) * net.epochs),
@@ -174,14 +175,19 @@ def summary(setup: Setup, records: list[dict[str, Any]], name: str) -> Table:
         others = (MONTE_CARLO, "Monte Carlo, shrunk", "ridge on features")
         errors += [float(np.mean([f[method] for f in found])) for method in others]
         gains = [valuing.over_seeds([f[gain] for f in found]) for gain in ("uncharged_gain", "charged_gain")]
-        rows.append((f"{some[0]['evaluations_per_input']:.0f} evaluations", *errors, *gains[0], *gains[1], len(some)))
+        labels, net = ([f["Pearson"][method] for f in found] for method in (MONTE_CARLO, "amortized"))
+        agreements = float(np.mean(labels)), *valuing.over_seeds(net)
+        evaluations = f"{some[0]['evaluations_per_input']:.0f} evaluations"
+        rows.append((evaluations, *errors, *agreements, *gains[0], *gains[1], len(some)))
     head = ("", "amortized", "95 % interval", "refined", "95 % interval ", "Monte Carlo", "shrunk", "ridge")
-    worth = ("worth", "95 % interval  ", "charged", "95 % interval   ", "seeds")
+    agreements = ("r: Monte Carlo", "r: amortized", "95 % interval  ")
+    worth = ("worth", "95 % interval   ", "charged", "95 % interval    ", "seeds")
     notes = (
         f"worth: samples of {type(setup.estimator).__name__} of the same error, over those trained on; then over all that was paid.",
+        "r: Pearson correlation over players and outputs, the mean of inputs.",
         "Intervals are over seeds of labels and networks, one fixed model and truth.",
     )
-    return Table((*head, *worth), tuple(rows), notes, f"{setup.name}, {name}")
+    return Table((*head, *agreements, *worth), tuple(rows), notes, f"{setup.name}, {name}")
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:

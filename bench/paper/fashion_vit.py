@@ -1,12 +1,14 @@
 r"""Claim: for a vision transformer, noisy labels train an explainer worth tens of times their samples.
 
-    python -m bench.paper.fashion_vit [--data-dir DATA] [--patches 49|196] [--estimators permutation kernel unbiased-kernel]
-        [--samples 16 32] [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
+    python -m bench.paper.fashion_vit [--data-dir DATA] [--patches 49|196] [--estimators permutation unbiased-kernel kernel sgd banzhaf lime]
+        [--samples 16 32] [--inputs 40000 10000 2500] [--small] [--out FOLDER] [--seeds 5] [--minutes 170]
 
 The paper: ViT-B/16 on ImageNette, 196 patches, KernelSHAP labels of 512 samples, worth about 20,000 samples (40 x,
 uncharged; about 25 x with selection labels and training charged). Here: a ViT of four blocks trained in this script on
 Fashion-MNIST with its masked surrogate, all ten class probabilities attributed; an explainer that starts from the
-surrogate's blocks and trains for a number of epochs fixed in advance, so that no labels go to selection. Truth is measured
+surrogate's blocks and trains for a number of epochs fixed in advance, so that no labels go to selection. Fewer --inputs get
+more samples each, so that all networks have as many evaluations, and as many steps. SGD-Shapley's labels are as the paper's
+shrunk to a tenth; Banzhaf's and LIME's are of other indices, each held against its own truth. Truth is measured
 on 30 training and 30 held-out images (10 and 20 with 196 patches), its variance subtracted. With 196 patches of 2 x 2
 pixels everything is five times as expensive, and there are fewer inputs.
 """
@@ -24,32 +26,44 @@ from safetensors.torch import load_file, save_file
 
 from bench import data
 from bench.paper import explaining, vit
+from bench.paper.sgd_labels import as_shrunk_as_the_papers
 from fastsa import games
 from fastsa.amortize import AttributionNet
-from fastsa.estimators import Estimator, KernelSHAP, PermutationShapley, UnbiasedKernelSHAP
+from fastsa.estimators import LIME, BanzhafMSR, Estimator, KernelSHAP, PermutationShapley, UnbiasedKernelSHAP
 
 PIXELS = 28
 
 
 @dataclass(frozen=True)
 class Labels:
-    """So many inputs get samples of an estimator, a network for each of the budgets; another, or the same, measures truth."""
+    """So many inputs get samples of an estimator, a network for each of the budgets; another, or the same, measures truth.
+
+    efficient : whether the attributions sum to v(N) - v(empty).
+    """
 
     inputs: int
     estimator: Estimator
     budgets: tuple[int, ...]
     truth_estimator: Estimator
     truth_samples: int
+    efficient: bool = True
+
+    def of(self, inputs: int) -> Labels:
+        """For other inputs, with as many evaluations in all."""
+        return replace(self, inputs=inputs, budgets=tuple(budget * self.inputs // inputs for budget in self.budgets))
 
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained and measured: the model on `rows` images, the explainer on the first ones, the truth of few."""
+    """What is trained and measured: the model on `rows` images, the explainer on the first ones, the truth of few.
+
+    passes : of an input through the explainer in training, over all inputs.
+    """
 
     grid: int
     rows: int
     model_epochs: int
-    epochs: int
+    passes: int
     truths: tuple[int, int]
     labels: dict[str, Labels]
 
@@ -59,19 +73,22 @@ HEADLINE = Size(
     grid=7,
     rows=40_000,
     model_epochs=4,
-    epochs=5,
+    passes=200_000,
     truths=(30, 30),
     labels={
         "permutation": Labels(40_000, PermutationShapley(), (1,), REVERSED, 40),
         "unbiased-kernel": Labels(40_000, UnbiasedKernelSHAP(), (16, 32), UnbiasedKernelSHAP(), 2048),
         "kernel": Labels(10_000, KernelSHAP(), (128,), KernelSHAP(), 2048),
+        "sgd": Labels(10_000, as_shrunk_as_the_papers(49, 32), (32,), UnbiasedKernelSHAP(), 2048),
+        "banzhaf": Labels(10_000, BanzhafMSR(), (64,), BanzhafMSR(), 4096, efficient=False),
+        "lime": Labels(10_000, LIME(), (64,), LIME(), 4096, efficient=False),
     },
 )
 FINE = Size(
     grid=14,
     rows=15_000,
     model_epochs=2,
-    epochs=30,
+    passes=15_000,
     truths=(10, 20),
     labels={
         "permutation": Labels(500, PermutationShapley(), (2,), REVERSED, 8),
@@ -82,9 +99,13 @@ SMALL = replace(
     HEADLINE,
     rows=1280,
     model_epochs=1,
-    epochs=1,
+    passes=60,
     truths=(4, 4),
-    labels={"permutation": Labels(60, PermutationShapley(), (1,), REVERSED, 2)},
+    labels={
+        "permutation": Labels(60, PermutationShapley(), (1,), REVERSED, 2),
+        "sgd": Labels(60, as_shrunk_as_the_papers(49, 8), (8,), UnbiasedKernelSHAP(), 64),
+        "banzhaf": Labels(60, BanzhafMSR(), (16,), BanzhafMSR(), 64, efficient=False),
+    },
 )
 
 
@@ -116,9 +137,9 @@ def models(
 
 
 def setup(
-    surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str
+    surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str, labels: Labels
 ) -> explaining.Setup:
-    labels, (seen, unseen) = size.labels[name], size.truths
+    seen, unseen = size.truths
     explained = torch.cat([images[: labels.inputs], held_out[:unseen]])
     return explaining.Setup(
         name=f"Fashion ViT, {size.grid**2} patches, {name}",
@@ -136,14 +157,14 @@ def setup(
         new_net=lambda seed: AttributionNet(
             "tokens",
             backbone=surrogate.backbone,
-            efficiency=True,
-            epochs=size.epochs,
+            efficiency=labels.efficient,
+            epochs=max(1, size.passes // labels.inputs),
             batch_size=64,
             learning_rate=1e-3,
             seed=seed,
         ),
         train_cost=lambda net: vit.passes_of_training(net.module_, surrogate, explained[:1]),
-        efficient=True,
+        efficient=labels.efficient,
     )
 
 
@@ -154,6 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--estimators", nargs="+", choices=tuple(HEADLINE.labels), help="of the labels; default all of the size"
     )
     parser.add_argument("--samples", type=int, nargs="+", help="per input; default the budgets of the labels")
+    parser.add_argument("--inputs", type=int, nargs="+", help="that get labels; default as many as the labels have")
     given = parser.parse_args(arguments)
     size = SMALL if given.small else {49: HEADLINE, 196: FINE}[given.patches]
     sets = data.fashion_mnist(data.folder(given.data_dir))
@@ -166,8 +188,12 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
     for name in given.estimators or size.labels:
-        budgets = given.samples or size.labels[name].budgets
-        explaining.report(setup(surrogate, images, unseen, size, name), [(samples, 0) for samples in budgets], given)
+        labels = size.labels[name]
+        labels = replace(labels, budgets=tuple(given.samples or labels.budgets))
+        for inputs in given.inputs or (labels.inputs,):
+            these = labels.of(inputs)
+            budgets = [(samples, 0) for samples in these.budgets]
+            explaining.report(setup(surrogate, images, unseen, size, name, these), budgets, given)
 
 
 def right(model: Any, images: torch.Tensor, classes: torch.Tensor) -> float:

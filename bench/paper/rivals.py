@@ -31,16 +31,15 @@ from bench import data
 from bench.paper import attributions, options, valuing
 from bench.paper.adult_games import Adult, adult_games, game_of
 from bench.paper.cells import Cells
+from bench.paper.sgd_labels import as_shrunk_as_the_papers
 from fastsa import amortize, estimators, games
 from fastsa.amortize import AttributionNet
 from fastsa.display import Table
-from fastsa.estimators.linear_pool import kernel_eigenvalue
 
 UNITS = {"row": "one row of the model", "mean": "the mean over 100 rows"}
 MEASURES = {"error": "error", "Pearson": "pearson", "Spearman": "spearman", "sign": "sign"}
 PEER = Path(__file__).parents[1] / "peers" / "rivals_shapiq.py"
 ANTITHETIC = estimators.PermutationShapley(antithetic=True)
-PAPER_SHRINKAGE = 0.0995  # of SGD-Shapley's steps towards the values, with the paper's 196 players
 COALITIONS = 32  # of an input and step of FastSHAP, as in the paper
 Estimates = dict[str, np.ndarray]
 
@@ -95,14 +94,8 @@ def determined(labels: fastsa.Labels) -> np.ndarray:
 
 
 def sgd(game: games.ModelGame, budget: int, *, debiased: bool) -> estimators.SGDShapley:
-    """Of the step that brings it as far from its start as the paper's runs."""
     steps = samples_within(estimators.SGDShapley(), game, budget)
-    low, high = 1e-6, 0.9 / kernel_eigenvalue(game.n_players)
-    for _ in range(60):
-        middle = (low + high) / 2
-        far = estimators.SGDShapley(step=middle).shrinkage(game.n_players, steps) > PAPER_SHRINKAGE
-        low, high = (low, middle) if far else (middle, high)
-    return estimators.SGDShapley(step=low, debiased=debiased)
+    return as_shrunk_as_the_papers(game.n_players, steps, debiased=debiased)
 
 
 def direct(sides: Sides, budget: int) -> dict[str, estimators.Estimator]:

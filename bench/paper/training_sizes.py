@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         for halving in range(halvings):
             inputs, samples = given.inputs >> halving, 1 << halving
             made[inputs, samples] = kept(
-                f"sizes-{inputs}-{samples}-{seed}", lambda i=inputs, s=samples: cell(adult, i, s, seed, passes)
+                f"training-sizes-{inputs}-{samples}-{seed}", lambda i=inputs, s=samples: cell(adult, i, s, seed, passes)
             )
         if None in made.values():
             continue
