@@ -443,6 +443,21 @@ def test_a_batch_holds_as_many_rows_as_a_cache_their_widest_activations():
     assert batch == {1: (1 << 17) // 256, 80: (1 << 19) // (80 * 256), 8000: 16}
 
 
+def test_scripted_and_compiled_modules_are_called_as_they_are():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).eval()
+    inputs = torch.randn(4, 3)
+    expected = games.ModelGame(module, inputs, games.Baseline(0.0)).evaluate(np.arange(4), np.ones((4, 3), bool))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is to go
+        scripted, traced = torch.jit.script(module), torch.jit.trace(module, inputs)
+    compiled = torch.compile(module, backend="eager")
+    for other in (scripted, traced, compiled, torch.nn.Sequential(scripted).eval()):
+        game = games.ModelGame(other, inputs, games.Baseline(0.0))
+        same(game.evaluate(np.arange(4), np.ones((4, 3), bool)), expected, SINGLE_PRECISION)
+
+
 def test_modules_that_are_not_ready_are_refused():
     torch, module = linear_in_torch(None)
     module.train()

@@ -83,7 +83,8 @@ class TorchModel:
             if isinstance(made, self._torch.Tensor):
                 widest = max(widest, made.numel() // inputs[0].shape[0])
 
-        hooks = [part.register_forward_hook(watch) for part in self.module.modules()]
+        parts = [part for part in self.module.modules() if not isinstance(part, self._torch.jit.ScriptModule)]
+        hooks = [part.register_forward_hook(watch) for part in parts]
         try:
             return self.module(*inputs)
         finally:
