@@ -97,8 +97,7 @@ class ModelGame:
         self.n_outputs = self.outputs_of(
             Coalitions(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)), Batch()
         ).shape[1]
-        if self._native:
-            self._rows_in_cache = self.model.rows_in_cache
+        self._rows_in_cache = self.model.rows_in_cache
         self.fingerprint = self._hash()
 
     def walk(
