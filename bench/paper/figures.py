@@ -32,8 +32,8 @@ TICKS = [m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5)]
 SIZES = (
     ("Monte Carlo", GREY, "Monte Carlo"),
     ("recipe", ORANGE, "the paper's recipe"),
-    ("refined", BLUE, "amortized, refined by own labels"),
-    ("amortized", BLUE, "amortized"),
+    ("refined", BLUE, "amortized, on the left refined by own labels"),
+    ("amortized", BLUE, "amortized, on the left refined by own labels"),
 )
 
 
@@ -57,8 +57,8 @@ def draw_sizes(cells: list[dict], path: Path) -> None:
         axis.set_ylim(0.03, 12)
         axis.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"])
         axis.minorticks_off()
-        axis.legend(frameon=False, fontsize=8)
     axes[0].set_ylabel("error (a constant is 1)")
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=150, bbox_inches="tight")
 
 
