@@ -178,6 +178,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--inputs", type=int, nargs="+", help="that get labels; default as many as the labels have")
     given = parser.parse_args(arguments)
     size = SMALL if given.small else {49: HEADLINE, 196: FINE}[given.patches]
+    fewest = min(label.inputs for name, label in size.labels.items() if name in (given.estimators or size.labels))
+    if given.inputs and not all(0 < inputs <= fewest for inputs in given.inputs):
+        raise SystemExit(f"--inputs are {given.inputs}; expected 1 to {fewest}, which these labels have.")
     sets = data.fashion_mnist(data.folder(given.data_dir))
     images, classes, unseen, unseen_classes = (torch.from_numpy(a) for name in ("train", "test") for a in sets[name])
     start = time.perf_counter()

@@ -225,7 +225,7 @@ def estimates(setting: Setting, bank: Bank, samples: int, seed: int) -> tuple[di
 
 
 def cell(setting: Setting, truth: fastsa.Labels, bank: Bank, samples: int, seed: int) -> dict:
-    """What one budget and seed gives, measured on the points of known truth."""
+    """What one budget and seed gives, measured on the points of known truth; label_seconds of labels drawn in this run."""
     found, costs = estimates(setting, bank, samples, seed)
     scores = {}
     for method, values in found.items():
