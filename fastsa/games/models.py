@@ -13,9 +13,8 @@ from fastsa.games.arrays import Arrays, NumpyArrays, TorchArrays
 
 # Of one linear layer: its activations, the next ones and the weights between them then share a second-level cache.
 _ACTIVATIONS_BESIDE_WEIGHTS = 1 << 17
-# Of the widest part of a model of tokens or images, and rows below which calls cost more than caches save: labels of a
-# vision transformer take 1.3 to 1.6 times longer in batches of 334, of sequences of 32 and 64 tokens 1.7 and 1.8 times in
-# batches of thousands.
+# Of the widest part of a model of tokens or images, and rows below which calls cost more than caches save;
+# bench/bench_attribution.py shows what larger batches cost.
 _ACTIVATIONS_IN_CACHE, _FEWEST_ROWS = 1 << 19, 16
 
 
