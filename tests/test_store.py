@@ -97,10 +97,8 @@ def test_fifty_kills_lose_nothing(game, tmp_path):
     unbroken = make(tmp_path / "whole", game).run(game, samples=samples).labels()
     store = make(tmp_path / "killed", game)
     rng = np.random.default_rng(0)
-    grown, longest = (
-        [0],
-        0.03,
-    )  # seconds that a child may live; more of them on a busy machine, where none gets anywhere
+    # A busy machine lets no child get anywhere in so few seconds: they live longer until one does.
+    grown, longest = [0], 0.03
     for _ in range(50):
         child = os.fork()
         if child == 0:
