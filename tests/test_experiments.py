@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # behind the installed package
 import fastsa  # noqa: E402
 from bench import data  # noqa: E402
 from bench.curation.noisy_sets import NoisySet  # noqa: E402
-from bench.paper import attributions, cells, explaining, small_models, valuing  # noqa: E402
+from bench.paper import attributions, cells, explaining, fastshap, small_models, valuing  # noqa: E402
 from fastsa import amortize, estimators, games  # noqa: E402
 
 
@@ -314,3 +314,11 @@ def test_figures_and_maps_read_what_experiments_leave(tmp_path, monkeypatch):
     runs = sorted(tmp_path.glob(maps.RUNS))
     maps.draw(runs, rng.random((6, 1, 28, 28)), tmp_path / "maps.png")
     assert len(runs) == 1 and (tmp_path / "maps.png").stat().st_size > 10_000
+
+
+def test_fastshap_is_given_no_more_operations_than_the_network_on_labels():
+    for operations, epochs, pass_ in ((66.0, 5, 6.4), (66.0, 2, 6.4), (35.5, 1, 5.99), (10.0, 2, 1.0)):
+        schedule = fastshap.Schedule.within(operations, epochs, pass_)
+        spent = epochs * (schedule.coalitions + pass_)
+        assert spent <= operations < spent + 2 * epochs
+        assert schedule.coalitions % 2 == 0

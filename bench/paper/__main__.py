@@ -19,6 +19,7 @@ EXPERIMENTS = (
     "norms",
     "training_sizes",
     "fashion_vit",
+    "fastshap",
     "graphs",
     "sequences",
     "tabular_valuation",

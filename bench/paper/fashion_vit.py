@@ -15,6 +15,7 @@ pixels everything is five times as expensive, and there are fewer inputs.
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,7 @@ SMALL = replace(
     truths=(4, 4),
     labels={
         "permutation": Labels(60, PermutationShapley(), (1,), REVERSED, 2),
+        "unbiased-kernel": Labels(60, UnbiasedKernelSHAP(), (16,), UnbiasedKernelSHAP(), 64),
         "sgd": Labels(60, as_shrunk_as_the_papers(49, 8), (8,), UnbiasedKernelSHAP(), 64),
         "banzhaf": Labels(60, BanzhafMSR(), (16,), BanzhafMSR(), 64, efficient=False),
     },
@@ -136,14 +138,36 @@ def models(
     return classifier, surrogate
 
 
+def game_of(surrogate: vit.Classifier, images: torch.Tensor, grid: int) -> games.ModelGame:
+    return games.ModelGame(vit.Probabilities(surrogate).eval(), images, games.Patches((grid, grid)))
+
+
+def explainer(surrogate: vit.Classifier, seed: int, **settings: Any) -> AttributionNet:
+    """One that starts from the surrogate's blocks."""
+    return AttributionNet(
+        "tokens", backbone=surrogate.backbone, batch_size=64, learning_rate=1e-3, seed=seed, **settings
+    )
+
+
+def untrained(surrogate: vit.Classifier, images: torch.Tensor, grid: int) -> torch.nn.Module:
+    """The explainer's module, with the weights it starts from."""
+    few = images[:2]
+    return explainer(surrogate, 0, epochs=0, objective="coalitions").fit(few, game_of(surrogate, few, grid)).module_
+
+
+def epochs_of(size: Size, labels: Labels) -> int:
+    return max(1, size.passes // labels.inputs)
+
+
 def setup(
     surrogate: vit.Classifier, images: torch.Tensor, held_out: torch.Tensor, size: Size, name: str, labels: Labels
 ) -> explaining.Setup:
     seen, unseen = size.truths
     explained = torch.cat([images[: labels.inputs], held_out[:unseen]])
+    epochs = epochs_of(size, labels)
     return explaining.Setup(
         name=f"Fashion ViT, {size.grid**2} patches, {name}",
-        game=games.ModelGame(vit.Probabilities(surrogate).eval(), explained, games.Patches((size.grid, size.grid))),
+        game=game_of(surrogate, explained, size.grid),
         X=explained,
         flat=explained.flatten(1).numpy(),
         n_train=labels.inputs,
@@ -154,18 +178,24 @@ def setup(
         estimator=labels.estimator,
         truth_estimator=labels.truth_estimator,
         truth_samples=labels.truth_samples,
-        new_net=lambda seed: AttributionNet(
-            "tokens",
-            backbone=surrogate.backbone,
-            efficiency=labels.efficient,
-            epochs=max(1, size.passes // labels.inputs),
-            batch_size=64,
-            learning_rate=1e-3,
-            seed=seed,
-        ),
+        new_net=lambda seed: explainer(surrogate, seed, efficiency=labels.efficient, epochs=epochs),
         train_cost=lambda net: vit.passes_of_training(net.module_, surrogate, explained[:1]),
         efficient=labels.efficient,
     )
+
+
+def trained(given: argparse.Namespace, size: Size) -> tuple[vit.Classifier, torch.Tensor, torch.Tensor]:
+    """The surrogate, the images it was trained on and those it was not; says how often it is right."""
+    sets = data.fashion_mnist(data.folder(given.data_dir))
+    images, classes, unseen, unseen_classes = (torch.from_numpy(a) for name in ("train", "test") for a in sets[name])
+    start = time.perf_counter()
+    classifier, surrogate = models(images, classes, size, given.out)
+    print(
+        f"classifier {right(classifier, unseen, unseen_classes):.3f}, surrogate {right(surrogate, unseen, unseen_classes):.3f} ",
+        end="",
+    )
+    print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
+    return surrogate, images, unseen
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -181,15 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     fewest = min(label.inputs for name, label in size.labels.items() if name in (given.estimators or size.labels))
     if given.inputs and not all(0 < inputs <= fewest for inputs in given.inputs):
         raise SystemExit(f"--inputs are {given.inputs}; expected 1 to {fewest}, which these labels have.")
-    sets = data.fashion_mnist(data.folder(given.data_dir))
-    images, classes, unseen, unseen_classes = (torch.from_numpy(a) for name in ("train", "test") for a in sets[name])
-    start = time.perf_counter()
-    classifier, surrogate = models(images, classes, size, given.out)
-    print(
-        f"classifier {right(classifier, unseen, unseen_classes):.3f}, surrogate {right(surrogate, unseen, unseen_classes):.3f} ",
-        end="",
-    )
-    print(f"of test images right; {time.perf_counter() - start:.0f} s", flush=True)
+    surrogate, images, unseen = trained(given, size)
     for name in given.estimators or size.labels:
         labels = size.labels[name]
         labels = replace(labels, budgets=tuple(given.samples or labels.budgets))
