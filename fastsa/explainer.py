@@ -50,7 +50,7 @@ class AmortizedExplainer:
         else PermutationShapley, antithetic, which is unbiased from its first sample.
     samples : what is paid per input in all, in samples of the estimator; default 20. A fifth, at least one, goes to
         selecting the network's best state, the rest to training it. A sample of auto is a permutation and its reverse,
-        2 (players + 1) evaluations of the model, or for KernelSHAP a coalition and its complement, 2 evaluations.
+        2 players evaluations of the model (2 more under Tokens and Nodes), or for KernelSHAP a coalition and its complement, 2.
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.
@@ -62,7 +62,7 @@ class AmortizedExplainer:
         the least certified error, or the head alone where that is not lower by more than its standard error. It takes far
         fewer labels where models are smooth in players, and first-order answers help little where each is noisy, as under a
         drawn background. Explaining an input is not one pass then: as in fitting, occlusion costs players + 1 evaluations,
-        "alone" the same, "gradient" a backward pass per output. A surrogate costs an evaluation of every input fitted (of
+        "alone" about the same, "gradient" a backward pass per output. A surrogate costs an evaluation of every input fitted (of
         10,000 at most) and of every background row, and nothing when explaining; it tells what the model adds player by
         player. Training takes twice as long.
     seed : of labels and network; default 0.

@@ -57,8 +57,10 @@ def test_every_evaluation_of_the_model_is_counted(masker, samples):
 
     explainer = AmortizedExplainer(counted, masker, samples=samples, net=quick()).fit(X[:50], progress=False)
     shown = 1  # the first, which asks for the outputs
-    mean_of_empty = 19 if isinstance(masker, games.Marginal) else 0
-    assert explainer.evaluations_ == sum(rows) - shown - mean_of_empty
+    background = 20 if isinstance(masker, games.Marginal) else 1
+    by_additive = 50 + background
+    assert rows[:2] == [shown, background] and rows[-1] == by_additive
+    assert explainer.evaluations_ == sum(rows) - shown - background
 
 
 def test_auto_takes_a_regression_where_the_samples_allow_it():

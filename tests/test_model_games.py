@@ -59,6 +59,43 @@ def test_a_sample_stands_before_one_row_in_all_its_coalitions():
     assert rows == set(range(5))
 
 
+MASKERS = [
+    games.Baseline(0.5),
+    games.Marginal(BACKGROUND),
+    games.Marginal(BACKGROUND, whole=True),
+    games.Groups([0, 1, 0], games.Marginal(BACKGROUND)),
+]
+
+
+@pytest.mark.parametrize("masker", MASKERS, ids=["baseline", "drawn", "whole", "groups"])
+@pytest.mark.parametrize("estimator", [PermutationShapley(), PermutationShapley(antithetic=True), UnbiasedKernelSHAP()])
+def test_a_background_row_is_asked_once_about_nobody_and_labels_are_the_same(masker, estimator):
+    alone = []
+
+    def watched(x):
+        background = BACKGROUND if isinstance(masker, (games.Marginal, games.Groups)) else np.full((1, 3), 0.5)
+        alone.append(sum((row == x).all(axis=1).sum() for row in background))
+        return model(x)
+
+    known, asked = (games.ModelGame(watched, X, masker) for _ in range(2))
+    assert known.knows_empty
+    asked.knows_empty = False
+    alone.clear()
+    labels = LabelStream(known, estimator, samples=30, seed=1).collect()
+    assert 0 < sum(alone) <= known.bound.n_background
+    every_time = LabelStream(asked, estimator, samples=30, seed=1).collect()
+    same(labels.mean, every_time.mean)
+    same(labels.stderr, every_time.stderr)
+    assert labels.evaluations < every_time.evaluations
+
+
+def test_what_nobody_earns_of_tokens_depends_on_the_input_and_is_asked_of_each():
+    tokens = np.array([[3, 4, 5], [6, 7, 8]])
+    game = games.ModelGame(lambda tokens, mask: tokens[:, 0] + mask.sum(axis=1) * 1.0, tokens, games.Tokens())
+    assert not game.knows_empty
+    assert game.evaluate([0, 1], np.zeros((2, 3), dtype=bool)).ravel().tolist() == [3.0, 6.0]
+
+
 def test_one_background_row_is_a_baseline():
     drawn, fixed = (
         games.ModelGame(model, X, games.Marginal(BACKGROUND[:1])),
@@ -221,12 +258,12 @@ def answers(answer):
         (
             lambda x: np.where(x.all(axis=1, keepdims=True), model(x), np.nan),
             ValueError,
-            "not finite for item 0 with 0 of 3 players",
+            "not finite for item 0 with 1 of 3 players",
         ),
         (lambda x: np.full((len(x), 2), np.inf), ValueError, "not finite for item 0"),
-        (lambda x: model(x)[:, :1], ValueError, r"answered shape \(8, 1\) for 8 rows; expected \[8, 2\]"),
-        (lambda x: model(x)[:-1], ValueError, r"answered shape \(7, 2\) for 8 rows"),
-        (lambda x: model(x)[None], ValueError, r"answered shape \(1, 8, 2\)"),
+        (lambda x: model(x)[:, :1], ValueError, r"answered shape \(7, 1\) for 7 rows; expected \[7, 2\]"),
+        (lambda x: model(x)[:-1], ValueError, r"answered shape \(6, 2\) for 7 rows"),
+        (lambda x: model(x)[None], ValueError, r"answered shape \(1, 7, 2\)"),
         (lambda x: np.array(["a"] * len(x)), TypeError, "answered dtype <U1"),
         (lambda x: model(x) * 1j, TypeError, "answered dtype complex128"),
     ],
@@ -234,6 +271,12 @@ def answers(answer):
 def test_bad_answers_are_refused_by_name(bad, error, words):
     game = games.ModelGame(answers(bad), X, games.Baseline())
     with pytest.raises(error, match=words):
+        game.evaluate(np.zeros(7, int), ALL[1:])
+
+
+def test_an_empty_coalition_that_is_not_finite_is_named():
+    game = games.ModelGame(lambda x: np.where(x.any(axis=1, keepdims=True), model(x), np.nan), X, games.Baseline())
+    with pytest.raises(ValueError, match="not finite for item 0 with 0 of 3 players"):
         game.evaluate(np.zeros(8, int), ALL)
 
 

@@ -282,18 +282,29 @@ def test_many_outputs_are_single_outputs_side_by_side(estimator, masker):
 
 @every_estimator
 def test_evaluations_are_those_that_the_model_was_asked_for(estimator):
-    """Each coalition of each sample once, the ends of a game once where they are asked for, and one call to learn the outputs."""
+    """Each coalition of each sample once, v(N) once where it is asked for; background rows once in all, and not counted."""
     rows = []
 
     def counts(x):
         rows.append(len(x))
         return repeated_games.smooth(x)
 
-    game = games.ModelGame(counts, X, games.Marginal(repeated_games.BACKGROUND))
+    game = games.ModelGame(counts, X, games.Marginal(repeated_games.BACKGROUND), ids=IDS)
+    rows.clear()
+    game.evaluate([0], np.zeros((1, 4), dtype=bool))
+    assert sum(rows) == len(repeated_games.BACKGROUND)
     rows.clear()
     labels = labels_of(game, estimator, 9)
     ends = 5 * (estimator.pooled and estimator.needs_ends)
-    assert sum(rows) == labels.evaluations == 9 * estimator.evaluations(game, np.arange(5)) + ends
+    by_chance = empty_by_chance(estimator, labels) if estimator.pooled else 0
+    assert sum(rows) + by_chance == labels.evaluations == 9 * estimator.evaluations(game, np.arange(5)) + ends
+
+
+def empty_by_chance(estimator, labels):
+    """Drawn coalitions that are empty: they are counted, and cost nothing."""
+    members = [block.members for block in estimator.blocks(labels.statistics, labels.roster)]
+    sides = [m if inside else ~m for m in members for inside in (True, False)[: estimator.coalitions_of_a_sample]]
+    return sum(int((~side.any(axis=-1)).sum()) for side in sides)
 
 
 def test_more_samples_than_coalitions_are_drawn_with_replacement():

@@ -56,6 +56,20 @@ def test_value_places_are_those_of_the_layout():
     assert (walks.rows, walks.n_values, walks.sizes.tolist()) == (3, 6, [2, 0, 1])
 
 
+@given(st.integers(0, 10**6))
+@settings(max_examples=40)
+def test_without_empty_coalitions_the_other_values_stand_where_they_did(seed):
+    walks = naive_walks.random_walks(np.random.default_rng(seed), 6, 9)
+    behind = naive_walks.multisets_behind(walks)
+    rest, places = walks.without_empty()
+    rest.check(6)
+    assert [behind[place] for place in places] == naive_walks.multisets_behind(rest)
+    assert places.tolist() == [place for place, multiset in enumerate(behind) if multiset]
+    assert walks.empty_values.tolist() == [place for place, multiset in enumerate(behind) if not multiset]
+    of_value = np.repeat(np.arange(walks.rows), np.diff(walks.value_offsets))
+    assert walks.rows_of_empty.tolist() == of_value[walks.empty_values].tolist()
+
+
 def test_a_branch_off_nothing_is_a_coalition_of_one():
     game, table = table_game(3, outputs=1)
     assert game.walk(walks_of([[]], [[]], [[2]])).tolist() == [table[4].tolist()]

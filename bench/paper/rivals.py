@@ -77,8 +77,8 @@ class Sides:
 
 def samples_within(estimator: estimators.Estimator, game: games.ModelGame, budget: int) -> int:
     """As many as `budget` evaluations of an input allow, those of its ends included."""
-    ends = 0 if not getattr(estimator, "needs_ends", False) else 1 if game.draws_background else 2
-    return int((budget - ends) // estimator.evaluations(game, np.zeros(1, np.int64)))
+    whole = int(getattr(estimator, "needs_ends", False))
+    return int((budget - whole) // estimator.evaluations(game, np.zeros(1, np.int64)))
 
 
 def labels_of(

@@ -21,7 +21,7 @@ class Draw:
     Contribution c belongs to the item at position items[c] of one game, or to players[c] of the game of items[c]; it is
     values[after[c]] - values[before[c]], times weights[c] where there are weights. With `fold` f it is the mean of f
     such differences, which stand next to each other in `after` and `before`. The contributions of one cell stand in the
-    order of its samples.
+    order of its samples. `known` values are of empty coalitions that cost no evaluation.
     """
 
     walks: Walks
@@ -31,6 +31,11 @@ class Draw:
     players: NDArray[np.int64] | None = None
     weights: NDArray[np.float64] | None = None
     fold: int = 1
+    known: int = 0
+
+    @property
+    def evaluations(self) -> int:
+        return self.walks.n_values - self.known
 
 
 @dataclass(frozen=True)

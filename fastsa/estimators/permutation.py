@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -43,7 +43,7 @@ class Permutations(MeanEstimator):
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
         low, high = self.sizes(game.n_players)
-        return (high + 2 - low) * (1 + self.reverses) * self._games(game, items)
+        return (high + 2 - low - _knows_first(game, low)) * (1 + self.reverses) * self._games(game, items)
 
     def n_bytes(self, game: Game, items: NDArray[np.int64]) -> float:
         walk = game.n_players * (4 + 4 + 5 * 8 + 3 * 8 * game.n_outputs)
@@ -76,7 +76,8 @@ class Permutations(MeanEstimator):
         weights = self.weight_of_size(n)
         if weights is not None:
             weights = np.tile(weights[low : high + 1], joined.shape[0])
-        return self._paid(game, part, walks, joined, before, weights)
+        draw = self._paid(game, part, walks, joined, before, weights)
+        return replace(draw, known=_knows_first(game, low) * walks.rows)
 
     def _paid(
         self,
@@ -110,7 +111,8 @@ class Permutations(MeanEstimator):
 class PermutationShapley(Permutations):
     """Shapley values: the mean contribution of a player to those before it in a uniform random permutation.
 
-    One sample is one permutation, shared by all players of a game: its n + 1 evaluations give every player a contribution.
+    One sample is one permutation, shared by all players of a game: its n + 1 evaluations, n where the game knows v(empty),
+    give every player a contribution.
     There is no truncation. With `antithetic` a sample is a permutation and its reverse, at twice the evaluations, and a
     contribution the mean of both (Mitchell, Cooper, Frank and Holmes, JMLR 2022); of games that draw a background row, the
     reverse has another row behind it, half the background further on. `min_size` and `max_size`, off by default, keep only
@@ -217,6 +219,11 @@ class BetaShapley(Permutations):
 
     def weight_of_size(self, n_players: int) -> NDArray[np.float64]:
         return n_players * self.size_law(n_players)
+
+
+def _knows_first(game: Game, smallest: int) -> bool:
+    """Whether walks begin with an empty coalition whose value costs nothing."""
+    return game.knows_empty and smallest == 0
 
 
 def _lanes(game: Game, part: Part) -> Lanes:

@@ -121,8 +121,9 @@ class Block(NamedTuple):
 class PoolDraw:
     """Walks to take: the coalitions of games in turn, sample by sample, then the ends of each game.
 
-    extra : evaluations of a sample beyond its coalitions: 1 where it has an empty coalition of its own
-    ends : evaluations of a game beyond its samples: v(N) last, after v(empty) where that is shared
+    extra : values of a sample beyond its coalitions: 1 where it has an empty coalition of its own
+    ends : values of a game beyond its samples: v(N) last, after v(empty) where that is shared
+    known : values of empty coalitions that cost no evaluation
     """
 
     walks: Walks
@@ -130,6 +131,11 @@ class PoolDraw:
     one_game: bool
     extra: int
     ends: int
+    known: int
+
+    @property
+    def evaluations(self) -> int:
+        return self.walks.n_values - self.known
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,8 @@ class PoolEstimator(Estimator):
             )
 
     def evaluations(self, game: Game, items: NDArray[np.int64]) -> float:
-        return (self.coalitions_of_a_sample + self._extra(game)) * (1 if game.item_players is not None else items.size)
+        own = self.coalitions_of_a_sample + (0 if game.knows_empty else self._extra(game))
+        return own * (1 if game.item_players is not None else items.size)
 
     def n_bytes(self, game: Game, items: NDArray[np.int64]) -> float:
         return self.evaluations(game, items) * (7 * game.n_players + 8 * game.n_outputs)
@@ -214,7 +221,8 @@ class PoolEstimator(Estimator):
             span.role,
         )
         walks = Walks.of_bits(np.concatenate([of_samples, of_ends]), lanes, n_threads=n_threads)
-        return PoolDraw(walks, part, one_game, extra, len(ends))
+        empties = extra * samples.size + max(0, len(ends) - 1)
+        return PoolDraw(walks, part, one_game, extra, len(ends), game.knows_empty * games.size * empties)
 
     def add(self, statistics: Pool, rows: NDArray[np.int64], draw: PoolDraw, values: NDArray[np.float64]) -> None:
         span = draw.part.span
@@ -286,7 +294,7 @@ class PoolEstimator(Estimator):
         return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
 
     def _extra(self, drawn_by: Game | Roster) -> int:
-        """Evaluations of a sample beyond its coalitions: the empty one, where samples have backgrounds of their own."""
+        """Values of a sample beyond its coalitions: of the empty one, where samples have backgrounds of their own."""
         return int(self.needs_ends and drawn_by.draws_background)
 
     def _drawn(

@@ -59,7 +59,7 @@ class ClasswiseGame:
     """
 
     n_outputs = 1
-    draws_background = False
+    draws_background = knows_empty = False
 
     def __init__(self, utility: Utility, X: Any, y: Any, X_val: Any, y_val: Any, *, ids: Any = None) -> None:
         self._points = DataGame(utility, X, y, X_val, y_val, ids=ids)

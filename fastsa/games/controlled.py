@@ -67,6 +67,7 @@ class Controlled:
             game.item_players,
         )
         self.draws_background = game.draws_background or surrogate.draws_background
+        self.knows_empty = game.knows_empty
         self._values = _of_players(game, values)
         self._values_stderr = None if values_stderr is None else _of_cells("values_stderr", game, values_stderr)
         if self._values_stderr is not None and self._values_stderr.min() < 0:

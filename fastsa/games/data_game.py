@@ -59,7 +59,7 @@ class DataGame:
     """
 
     n_outputs: int
-    draws_background = False
+    draws_background = knows_empty = False
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class FunctionGame:
     array([[3.]])
     """
 
-    draws_background = False
+    draws_background = knows_empty = False
 
     def __init__(self, fn: Callable[[NDArray[np.bool_]], Any], n_players: int) -> None:
         if not callable(fn):

@@ -28,6 +28,8 @@ class Game(Protocol):
     """Tells this game's labels from another's."""
     draws_background: bool
     """Whether a sample draws something of its own (a background row), so that even its empty coalition is random."""
+    knows_empty: bool
+    """Whether the value of the empty coalition is known after a first time, so that asking again costs no evaluation."""
 
     def walk(
         self,

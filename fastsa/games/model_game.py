@@ -51,6 +51,8 @@ class ModelGame:
     n_players, n_outputs : int
     ids : uint64 [items]
     draws_background : whether each sample of a stream takes a background row of its own
+    knows_empty : whether v(empty) is of a background row alone: true of Baseline, Marginal, Groups and Patches. The model is then
+        asked once about each row that is needed, and this is not counted among the evaluations of labels.
     model, bound : the model as it is called, and the inputs with what hides their players
     fingerprint : str, a hash of inputs, masking and ids, and of the model as far as it can be known: a module's weights, a
         predictor's settings, a callable's name.
@@ -91,6 +93,7 @@ class ModelGame:
         self._native = isinstance(self.bound, Replaced) and self.bound.flat is not None
         self._rows_in_cache = sys.maxsize
         self.draws_background = masker.draws_background and self.bound.n_background > 1
+        self.knows_empty = isinstance(self.bound, Replaced)
         self._sums = self._summed(first_layer)
         self.n_outputs = 0
         everyone = np.ones((1, self.n_players), dtype=np.bool_)
@@ -98,6 +101,7 @@ class ModelGame:
             Coalitions(np.zeros(1, np.int64), everyone, np.zeros(1, np.int64)), Batch()
         ).shape[1]
         self._rows_in_cache = self.model.rows_in_cache
+        self._alone = np.full((self.bound.n_background, self.n_outputs), np.nan)
         self.fingerprint = self._hash()
 
     def walk(
@@ -123,6 +127,23 @@ class ModelGame:
             )
         behind = self._behind(lanes, n_threads)
         rows, batch = self.rows_per_batch(check_max_bytes(max_bytes)), Batch(n_threads)
+        empty = walks.empty_values
+        if empty.size == 0 or not self.knows_empty:
+            return self._walk(walks, behind, rows, batch, cancel)
+        rest, places = walks.without_empty()
+        values = np.empty((walks.n_values, self.n_outputs))
+        values[empty] = self._of_nobody(None if behind is None else behind[walks.rows_of_empty], rows, batch)
+        values[places] = self._walk(rest, behind, rows, batch, cancel)
+        return values
+
+    def _walk(
+        self,
+        walks: Walks,
+        behind: NDArray[np.int64] | None,
+        rows: int,
+        batch: Batch,
+        cancel: Cancel | None,
+    ) -> NDArray[np.float64]:
         values = np.empty((walks.n_values, self.n_outputs))
         if self._sums is not None and behind is not None and is_along(walks, self.n_players):
             self._walk_summed(values, walks, behind, rows, batch, cancel)
@@ -131,6 +152,16 @@ class ModelGame:
         else:
             self._walk_called(values, walks, behind, rows, batch, cancel)
         return values
+
+    def _of_nobody(self, behind: NDArray[np.int64] | None, rows: int, batch: Batch) -> NDArray[np.float64]:
+        """What the model says of background rows alone, each asked once; the mean over all of them where `behind` is None."""
+        wanted = np.arange(self.bound.n_background) if behind is None else behind
+        unknown = np.unique(wanted[np.isnan(self._alone[wanted, 0])])
+        for first in range(0, unknown.size, rows):
+            some = unknown[first : first + rows]
+            nobody = np.zeros((some.size, self.n_players), dtype=np.bool_)
+            self._alone[some] = self.outputs_of(Coalitions(np.zeros(some.size, np.int64), nobody, some), batch)
+        return self._alone.mean(axis=0) if behind is None else self._alone[behind]
 
     def _walk_masked(
         self,

@@ -71,7 +71,7 @@ class _SideBySide:
         self._game, self._controlled = game, controlled
         self.n_players, self.ids, self.item_players = game.n_players, game.ids, game.item_players
         self.n_outputs = 3 * game.n_outputs
-        self.draws_background = controlled.draws_background
+        self.draws_background, self.knows_empty = controlled.draws_background, controlled.knows_empty
         self.fingerprint = f"side by side {controlled.fingerprint}"
 
     def walk(

@@ -52,7 +52,7 @@ class Labels:
         none for the mean, one for the others.
     pooled_stderr : the same, from a variance pooled over all labels of an output: for few samples
     count : int64 [items] or [items, players], samples that a label has
-    evaluations : utility evaluations spent on all items together
+    evaluations : utility evaluations spent on all items together, the empty coalition of a game that knows it not counted
     ids : uint64 [items]
     estimator, ranges, fingerprint : what made them: estimator, sample ranges (seed, role, first, stop), and game
     statistics, roster : the sums that the labels follow from, and whose they are

@@ -341,7 +341,7 @@ class LabelStream:
     def _add(self, state: _State, part: Part, cancel: _threads.Cancel) -> None:
         draw, values = self._draw_values(part, cancel)
         self._estimator.add(state.statistics, state.row_of, draw, values)
-        state.evaluations += draw.walks.n_values
+        state.evaluations += draw.evaluations
 
 
 class _State:

@@ -57,8 +57,8 @@ def _next_block(stream: LabelStream, done: int, samples: int, after: Labels | No
 
 
 def _evaluations(stream: LabelStream, *, opening: bool) -> int:
-    """Evaluations of the first sample of every item, counted in its walks."""
+    """Evaluations of the first sample of every item, counted in its draws."""
     estimator, game, span = stream.estimator, stream.game, replace(stream.span, stop=stream.span.first + 1)
     whole = game.item_players is not None and (estimator.shares_draws or estimator.pooled)
     blocks = [np.sort(stream._items)] if whole else stream.item_blocks(_ITEMS_COUNTED)
-    return sum(estimator.draw(game, Part(items, span, opening), n_threads=1).walks.n_values for items in blocks)
+    return sum(estimator.draw(game, Part(items, span, opening), n_threads=1).evaluations for items in blocks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -114,6 +114,20 @@ class Walks:
     def empty_values(self) -> NDArray[np.int64]:
         """Where the values of empty coalitions stand in the answer."""
         return self.scored_values[self.scored == 0]
+
+    @property
+    def rows_of_empty(self) -> NDArray[np.int64]:
+        """The row that each of these is of."""
+        return np.repeat(np.arange(self.rows), np.diff(self.scored_offsets))[self.scored == 0]
+
+    def without_empty(self) -> tuple[Walks, NDArray[np.int64]]:
+        """The same walks with no empty coalition scored, and where their values stand in the answer of these."""
+        kept = self.scored > 0
+        before = np.concatenate([[0], np.cumsum(kept)])
+        rest = replace(self, scored=self.scored[kept], scored_offsets=before[self.scored_offsets])
+        places = np.ones(self.n_values, dtype=np.bool_)
+        places[self.empty_values] = False
+        return rest, np.flatnonzero(places)
 
     def check(self, n_players: int) -> None:
         """Raise ValueError when an offset, a position or a player is out of its bounds."""

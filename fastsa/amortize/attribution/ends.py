@@ -8,20 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastsa.estimators.pool import Pool
-from fastsa.games import Baseline, Groups, Marginal, ModelGame, Patches
+from fastsa.games import ModelGame
 from fastsa.labels import Labels
 from fastsa.ops import Lanes, Walks
-
-# Under these nothing of the input is left in the empty coalition.
-_BACKGROUND_ALONE = (Baseline, Groups, Marginal, Patches)
 
 
 def ends(game: ModelGame) -> NDArray[np.float64]:
     """v(empty) and v(N) of every input: float64 [items, 2, outputs].
 
-    One evaluation per input, and one for the empty coalition where it is the same for all: under Baseline, Marginal,
-    Groups and Patches, of a Marginal background the mean over all its rows. Under other maskers two evaluations per
-    input.
+    One evaluation per input under Baseline, Marginal, Groups and Patches, where v(empty) is of the background alone (see
+    `ModelGame.knows_empty`): of a Marginal one the mean over all its rows. Under other maskers two.
 
     >>> import fastsa, numpy as np
     >>> game = fastsa.games.ModelGame(lambda x: x.sum(axis=1), np.array([[1.0, 2.0]]), fastsa.games.Baseline(1.0))
@@ -33,15 +29,14 @@ def ends(game: ModelGame) -> NDArray[np.float64]:
     # With everyone there no background shows: any single row stands behind.
     lanes = Lanes(np.arange(n), np.zeros(n, np.uint32))
     both[:, 1] = game.walk(Walks.of_coalitions(np.ones((n, game.n_players), np.bool_), lanes))
-    shared = isinstance(game.masker, _BACKGROUND_ALONE)
-    items = np.zeros(1, np.int64) if shared else np.arange(n)
+    items = np.zeros(1, np.int64) if game.knows_empty else np.arange(n)
     both[:, 0] = game.evaluate(items, np.zeros((items.size, game.n_players), np.bool_))
     return both
 
 
 def ends_cost(game: ModelGame) -> int:
     """Evaluations that `ends` takes."""
-    return game.ids.size + (1 if isinstance(game.masker, _BACKGROUND_ALONE) else game.ids.size)
+    return game.ids.size * (1 if game.knows_empty else 2)
 
 
 def ends_of_labels(labels: Any) -> NDArray[np.float64] | None:

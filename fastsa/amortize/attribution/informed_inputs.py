@@ -46,7 +46,7 @@ def informed_inputs(
     "gradient"   df/dx (x - b) summed over a player's entries, the gradient taken half-way between the input x and what
                  replaces it, b; for torch modules. Worth 1 + 2 outputs evaluations per input (a backward pass is two).
     "occlusion"  v(N) - v(N without i): players + 1 evaluations
-    "alone"      v({i}) - v(empty): players + 1 evaluations
+    "alone"      v({i}) - v(empty): players evaluations, one more where the game does not know v(empty)
 
     "linear"     exact Shapley values of a linear surrogate, w (x - mean b) summed over a player's entries (Lundberg and Lee,
                  NIPS 2017, corollary 1). The surrogate is a ridge regression on what the model says of these inputs (10,000
@@ -81,8 +81,9 @@ def informed_inputs(
         "additive": lambda: used["additive"].values(game),
     }
     values = np.stack([makers[kind]() for kind in kinds], axis=-1)
-    walked = (game.n_players + 1) * game.ids.size
-    costs = {"gradient": gradient_cost(game), "occlusion": walked, "alone": walked}
+    occluded = (game.n_players + 1) * game.ids.size
+    alone = (game.n_players + (not game.knows_empty)) * game.ids.size
+    costs = {"gradient": gradient_cost(game), "occlusion": occluded, "alone": alone}
     return InformedInputs(values, kinds, spent + sum(costs.get(kind, 0) for kind in kinds), used)
 
 
