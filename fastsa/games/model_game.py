@@ -127,30 +127,20 @@ class ModelGame:
             )
         behind = self._behind(lanes, n_threads)
         rows, batch = self.rows_per_batch(check_max_bytes(max_bytes)), Batch(n_threads)
-        empty = walks.empty_values
-        if empty.size == 0 or not self.knows_empty:
-            return self._walk(walks, behind, rows, batch, cancel)
-        rest, places = walks.without_empty()
-        values = np.empty((walks.n_values, self.n_outputs))
-        values[empty] = self._of_nobody(None if behind is None else behind[walks.rows_of_empty], rows, batch)
-        values[places] = self._walk(rest, behind, rows, batch, cancel)
-        return values
-
-    def _walk(
-        self,
-        walks: Walks,
-        behind: NDArray[np.int64] | None,
-        rows: int,
-        batch: Batch,
-        cancel: Cancel | None,
-    ) -> NDArray[np.float64]:
         values = np.empty((walks.n_values, self.n_outputs))
         if self._sums is not None and behind is not None and is_along(walks, self.n_players):
-            self._walk_summed(values, walks, behind, rows, batch, cancel)
-        elif self._native and behind is not None:
-            self._walk_masked(values, walks, behind, rows, batch, cancel)
-        else:
-            self._walk_called(values, walks, behind, rows, batch, cancel)
+            self._walk_summed(values, walks, behind, rows, batch, cancel)  # sums begin at the empty coalition
+            return values
+        write = self._walk_masked if self._native and behind is not None else self._walk_called
+        empty = walks.empty_values
+        if empty.size == 0 or not self.knows_empty:
+            write(values, walks, behind, rows, batch, cancel)
+            return values
+        rest, places = walks.without_empty()
+        others = np.empty((rest.n_values, self.n_outputs))
+        write(others, rest, behind, rows, batch, cancel)
+        values[places] = others
+        values[empty] = self._of_nobody(None if behind is None else behind[walks.rows_of_empty], rows, batch)
         return values
 
     def _of_nobody(self, behind: NDArray[np.int64] | None, rows: int, batch: Batch) -> NDArray[np.float64]:
