@@ -126,11 +126,11 @@ def test_an_experiment_fills_its_tables_and_its_record(tmp_path, capsys):
     assert held_out["amortized"] < held_out["constant"]
     assert held_out["Monte Carlo, shrunk"] < held_out["Monte Carlo, whole budget"]
     shown = capsys.readouterr().out
-    assert "Small, held-out inputs: 30 evaluations each" in shown and "samples of PermutationShapley" in shown
+    assert "Small, held-out inputs: 24 evaluations each" in shown and "samples of PermutationShapley" in shown
     assert [r["seed"] for r in records] == [0, 1] and records[0]["held-out inputs"] != records[1]["held-out inputs"]
     table = explaining.summary(setup, records, "held-out inputs")
     errors = [r["held-out inputs"]["amortized"] for r in records]
-    assert table["30 evaluations", "amortized"] == pytest.approx(np.mean(errors)) and str(table) in shown
+    assert table["24 evaluations", "amortized"] == pytest.approx(np.mean(errors)) and str(table) in shown
     setup.truths.clear()  # what was kept is read back, and nothing is made again
     again = explaining.report(setup, [(3, 1)], given)
     assert again == records and "took" not in capsys.readouterr().out
@@ -153,14 +153,14 @@ def test_all_experiments_whose_data_are_there_run_in_their_small_forms(capsys):
 
     paper.main(["all", "--small"])
     shown = capsys.readouterr().out
-    assert "Adult, held-out inputs: 84 evaluations each" in shown
+    assert "Adult, held-out inputs: 78 evaluations each" in shown
     assert "adult-250, 10 samples per point" in shown and "cifar10-10-500, 5 samples per point" in shown
     assert "sizes, cifar10-10-500: Pearson on points without" in shown
     assert (
         shown.count("\nData-OOB") == 4 and "Adult: inputs or samples" in shown
     )  # two settings, errors and wrong classes
-    assert "Adult, 84 evaluations, each one row of the model" in shown and "FastSHAP, equal operations" in shown
-    assert "Adult, labels of 84 evaluations, each one row of the model: errors" in shown and "LIME, unit" in shown
+    assert "Adult, 78 evaluations, each one row of the model" in shown and "FastSHAP, equal operations" in shown
+    assert "Adult, labels of 78 evaluations, each one row of the model: errors" in shown and "LIME, unit" in shown
 
 
 def _forest_of_three_variables():
@@ -212,10 +212,10 @@ def test_rivals_spend_what_they_are_given_and_sgd_takes_the_papers_shrinkage():
     whole = games.ModelGame(lambda x: x.sum(axis=1), X, games.Baseline())
     for game in (drawn, whole):
         for estimator in (estimators.KernelSHAP(), estimators.LIME(), estimators.PermutationShapley(antithetic=True)):
-            spent = rivals.labels_of(game, estimator, 84, 0).evaluations / 6
-            assert 81 <= spent <= 84, (estimator, spent)
-    steps = rivals.sgd(whole, 84, debiased=False)
-    assert abs(steps.shrinkage(13, 41) - sgd_labels.PAPER_SHRINKAGE) < 1e-6
+            spent = rivals.labels_of(game, estimator, 78, 0).evaluations / 6
+            assert 77 <= spent <= 78, (estimator, spent)
+    steps = rivals.sgd(whole, 78, debiased=False)
+    assert abs(steps.shrinkage(13, 38) - sgd_labels.PAPER_SHRINKAGE) < 1e-6
 
 
 def test_a_method_that_older_records_lack_is_left_out_and_named():

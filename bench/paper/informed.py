@@ -3,7 +3,7 @@ r"""Claim: a vision transformer's first-order answers make an explainer of noisy
     python -m bench.paper.informed [--data-dir DATA] [--small] [--out FOLDER] [--seed 0]
 
 Not in the paper. The model of bench.paper.fashion_vit (FOLDER keeps it); the front door with two antithetic permutations per
-input, one of them to select by, 200 evaluations; with informed inputs on as many fewer inputs as these cost, so that
+input, one of them to select by, 196 evaluations; with informed inputs on as many fewer inputs as these cost, so that
 every row spends the same in all. Explaining an unseen input then costs its first-order answers too, which is said. Truth is
 KernelSHAP with 2,048 pairs on 20 held-out images, its variance subtracted; the certificate is the explainer's own, of the
 inputs it was fitted on, over the signal.
@@ -29,8 +29,8 @@ from fastsa.estimators import KernelSHAP
 
 GRID = fashion_vit.HEADLINE.grid
 PLAYERS, OUTPUTS = GRID**2, 10
-LABELS = 4 * (PLAYERS + 1)
-COST = {"gradient": 1 + 2 * OUTPUTS, "occlusion": PLAYERS + 1, "alone": PLAYERS + 1}
+LABELS = 4 * PLAYERS
+COST = {"gradient": 1 + 2 * OUTPUTS, "occlusion": PLAYERS + 1, "alone": PLAYERS}
 CHOICES: tuple[tuple[str, ...], ...] = ((), ("gradient",), ("occlusion",), ("occlusion", "alone"))
 
 

@@ -1,6 +1,6 @@
 r"""Claim: noisy labels of any unbiased estimator teach a network more than they say themselves; labels of a biased one do not.
 
-    python -m bench.paper.label_estimators [--data-dir DATA] [--out FOLDER] [--seeds 5] [--minutes 60] [--budgets 84]
+    python -m bench.paper.label_estimators [--data-dir DATA] [--out FOLDER] [--seeds 5] [--minutes 60] [--budgets 78]
         [--inputs 2500] [--small]
 
 The paper (figures 10 to 12 and 14 to 17, a ViT of 196 patches, one seed): networks trained on labels of permutations and of
@@ -128,7 +128,7 @@ def tables(cells: dict[str, list[dict]], budget: int, inputs: int) -> tuple[Tabl
 
 def main(arguments: list[str] | None = None) -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[84])
+    parser.add_argument("--budgets", type=int, nargs="+", default=[78])
     given = parser.parse_args(arguments)
     n_held_out, epochs = 100, 40
     if given.small:

@@ -2,7 +2,7 @@ r"""Open question of the paper: with the evaluations fixed, many inputs of noisy
 
     python -m bench.paper.training_sizes [--data-dir DATA] [--out FOLDER] [--seeds 5] [--minutes 60] [--inputs 10000] [--small]
 
-Adult as in `rivals`, an evaluation being one row of the model: `--inputs` inputs of one antithetic permutation each (28
+Adult as in `rivals`, an evaluation being one row of the model: `--inputs` inputs of one antithetic permutation each (26
 evaluations), half of them of two, and so on; each network takes as many steps. The paper configured such runs and reports
 none. Beside each the error that its own labels have: on inputs seen, they are all that is known without a network.
 """

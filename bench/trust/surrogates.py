@@ -3,8 +3,8 @@ r"""Question: do exact values of an additive surrogate make an explainer of Adul
     python -m bench.trust.surrogates [--data-dir DATA] [--seeds 5] [--small] [--out FOLDER]
 
 The front door on 400 inputs of Adult's boosted trees, 13 variables, marginal masking by 100 rows, three antithetic
-permutations per input, one of them to select by. Informed inputs are paid with inputs, so that every row spends the same in all: an occlusion or an
-"alone" is 14 evaluations of each input under one background row, a surrogate one of each input, and of each of the 100 rows.
+permutations per input, one of them to select by. Informed inputs are paid with inputs, so that every row spends the same in all: an occlusion
+is 14 evaluations of each input under one background row, an "alone" 13, a surrogate one of each input, and of each of the 100 rows.
 Errors are those of 100 held-out inputs, squared, over the variance of the truth (a constant has 1), whose own noise is
 subtracted; ratios are to the explainer without informed inputs of the same seed. Explaining one more input takes the
 evaluations of the last column: v(N), of which no efficient explainer is spared, and the first-order answers.
@@ -40,11 +40,14 @@ CHOICES: tuple[tuple[str, ...], ...] = (
 
 def inputs_for(kinds: tuple[str, ...], inputs: int, players: int) -> int:
     """How many inputs the evaluations of so many without informed inputs are enough for."""
-    labels, walked, answered = SAMPLES * 2 * (players + 1) + 1, sum(k not in SURROGATES for k in kinds), 0
-    if len(kinds) > walked:
-        answered = 1
+    labels, answered = SAMPLES * 2 * players + 1, int(any(kind in SURROGATES for kind in kinds))
     budget = inputs * labels - answered * BACKGROUND
-    return budget // (labels + answered + walked * (players + 1))
+    return budget // (labels + answered + walked(kinds, players))
+
+
+def walked(kinds: tuple[str, ...], players: int) -> int:
+    """Evaluations of the first-order answers about an input."""
+    return sum({"occlusion": players + 1, "alone": players}.get(kind, 0) for kind in kinds)
 
 
 def measured(inputs: int, held_out: int, epochs: int, truth_samples: int, seeds: int, data_dir: Path | None) -> Any:
@@ -81,7 +84,7 @@ def measured(inputs: int, held_out: int, epochs: int, truth_samples: int, seeds:
                     "choice": explainer.choice_,
                     "error": error,
                     "certified": told.error.value / told.signal.value,
-                    "each": 1 + (unseen.n_players + 1) * sum(k not in SURROGATES for k in kinds),
+                    "each": 1 + walked(kinds, unseen.n_players),
                 }
             )
         print(f"seed {seed}:", {name: round(records[-1]["error"], 3) for name, records in found.items()}, flush=True)
