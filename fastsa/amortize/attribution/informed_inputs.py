@@ -65,7 +65,7 @@ def informed_inputs(
     >>> game = fastsa.games.ModelGame(lambda x: x[:, 0] * x[:, 1] + x[:, 2], np.ones((1, 3)), fastsa.games.Baseline())
     >>> found = fastsa.amortize.informed_inputs(game)
     >>> found.kinds, found.values[0, :, 0].tolist(), found.evaluations
-    (('occlusion', 'alone'), [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], 8)
+    (('occlusion', 'alone'), [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], 7)
     """
     if kinds is None:
         kinds = FIRST_ORDER if offers_gradients(game) else FIRST_ORDER[1:]
