@@ -59,7 +59,7 @@ def test_every_evaluation_of_the_model_is_counted(masker, samples):
     shown = 1  # the first, which asks for the outputs
     background = 20 if isinstance(masker, games.Marginal) else 1
     by_additive = 50 + background
-    assert rows[:2] == [shown, background] and rows[-1] == by_additive
+    assert rows[0] == shown and background in rows and rows[-1] == by_additive
     assert explainer.evaluations_ == sum(rows) - shown - background
 
 
