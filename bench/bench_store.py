@@ -74,7 +74,7 @@ def test_writing_costs_a_share_of_a_label_run(compare, tmp_path, small, monkeypa
 class ManyItems:
     """What a store asks of a game of so many items and outputs; it is never played."""
 
-    draws_background = False
+    draws_background = knows_empty = False
     fingerprint = "many"
 
     def __init__(self, n_items, n_outputs):

@@ -50,7 +50,8 @@ class AmortizedExplainer:
         else PermutationShapley, antithetic, which is unbiased from its first sample.
     samples : what is paid per input in all, in samples of the estimator; default 20. A fifth, at least one, goes to
         selecting the network's best state, the rest to training it. A sample of auto is a permutation and its reverse,
-        2 players evaluations of the model (2 more under Tokens and Nodes), or for KernelSHAP a coalition and its complement, 2.
+        twice as many evaluations of the model as players (2 more under Tokens and Nodes), or for KernelSHAP a coalition
+        and its complement, 2.
     net : "auto" (default), a kind or a torch module as fastsa.amortize.AttributionNet takes, or an AttributionNet with
         settings of its own, which is fitted here. Auto chooses by the inputs. Shapley values are made to sum to
         v(N) - v(empty); values of other estimators are learned as direction times norm.

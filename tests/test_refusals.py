@@ -171,7 +171,7 @@ class NeverWalked:
     ids = np.arange(6, dtype=np.uint64)
     item_players = np.arange(6, dtype=np.int32)
     fingerprint = "none"
-    draws_background = False
+    draws_background = knows_empty = False
 
     def walk(self, walks, **options):
         raise AssertionError("work was started")

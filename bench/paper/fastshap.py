@@ -6,7 +6,7 @@ The paper (figure 13): its ViT's explainer with FastSHAP's loss on 32 fresh coal
 every number of operations, FastSHAP's slightly lower at the largest. Here: the ViT of 49 patches in `fashion_vit`, its explainer
 on the cheapest labels of unbiased KernelSHAP, and the same explainer with FastSHAP's loss, for as many epochs with few
 coalitions, and for two epochs with more. A pass of training counts as in `fashion_vit`, as the forward passes of the model
-that have as many operations; no network is given more of them than the one on labels.
+that have as many operations; FastSHAP's networks are given no more of them than the one on labels, but for 256 inputs' coalitions that tell its scale.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
         record = kept(
             f"{setup.slug}-{samples}-{seed}", partial(explaining.at_budget, setup, samples, 0, seed, given.out)
         )
-        if record is None:
+        if record is None:  # the time is over
             break
         made.append(on_labels(record, pass_, epochs))
         allowed = made[-1]["operations_per_input"] - 1.0

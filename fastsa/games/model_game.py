@@ -51,8 +51,8 @@ class ModelGame:
     n_players, n_outputs : int
     ids : uint64 [items]
     draws_background : whether each sample of a stream takes a background row of its own
-    knows_empty : whether v(empty) is of a background row alone: true of Baseline, Marginal, Groups and Patches. The model is then
-        asked once about each row that is needed, and this is not counted among the evaluations of labels.
+    knows_empty : whether v(empty) is of a background row alone: true of Baseline, Marginal, Groups and Patches. The
+        model is then asked once about each row that is needed, and this is not counted among the evaluations of labels.
     model, bound : the model as it is called, and the inputs with what hides their players
     fingerprint : str, a hash of inputs, masking and ids, and of the model as far as it can be known: a module's weights, a
         predictor's settings, a callable's name.

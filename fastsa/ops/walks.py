@@ -117,7 +117,7 @@ class Walks:
 
     @property
     def rows_of_empty(self) -> NDArray[np.int64]:
-        """The row that each of these is of."""
+        """The row of each empty coalition that is scored."""
         return np.repeat(np.arange(self.rows), np.diff(self.scored_offsets))[self.scored == 0]
 
     def without_empty(self) -> tuple[Walks, NDArray[np.int64]]:
